@@ -1,0 +1,118 @@
+// smtp::ServerSession: one inbound SMTP session as a pure state machine (RFC 5321, 1870, 1985 no,
+// 2034, 2920, 3030, 3461, 6152, 6531, 9422). Bytes and answers in, actions out: no socket, no
+// clock, no virtual call. One per connection, on its shard; the driver in receive/ owns it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mailroot/base/address.h"
+#include "mailroot/base/bytes.h"
+#include "mailroot/smtp/envelope.h"
+
+namespace mailroot::smtp {
+
+// What this listener is and allows; copied from the configuration when the session starts. Policy
+// that may change during a session (who may relay) is asked anew by questions.
+struct SessionRules {
+  std::string fqdn;                       // banner and EHLO
+  std::string banner;                     // text after "220 <fqdn> "; may be empty
+  std::string default_domain;             // stamps bare addresses
+  uint64_t size_limit_bytes = 50 * kMiB;  // 0 = unlimited; advertised by SIZE
+  uint64_t session_size_limit_bytes = 0;  // sum of bodies in one session; 0 = unlimited
+  uint32_t recipients_max = 1000;         // then 452 4.5.3
+  uint32_t transactions_max = 0;          // MAIL per session, then 421 (RFC 9422 MAILMAX); 0 = none
+  uint32_t errors_max = 20;               // 5yz replies before 421 4.7.0
+  uint32_t junk_max = 100;                // NOOP, RSET, VRFY, HELP... without a message, then 421
+  uint32_t hop_limit = 30;                // checked by the driver on content, kept here for reply
+  bool normalise_bare_line_feed = false;  // false: 5yz on bare CR or LF in data
+  bool offer_start_tls = false;
+  // EHLO keywords not offered (and their parameters then refused): upper case, space separated set.
+  std::string disabled_keywords;
+};
+
+// The RFC 5321 4.5.3.2 timer that should run now; the driver maps it to seconds.
+enum class TimerName : uint8_t { command, data_initiation, data_block, data_termination };
+
+// What the session cannot know by itself. At most one is open; input waits while it is.
+enum class Question : uint8_t {
+  none,
+  may_connect,    // asked by greet(): answer accept, or reject with a 421/554 reply
+  may_mail,       // reverse-path known (session.envelope()); disk space, limits, sender policy
+  may_relay,      // the newest recipient, session.pending_recipient()
+  begin_content,  // 354 (or the first BDAT) is due: the driver opens its draft now
+  commit,         // content is complete: make it durable
+  start_tls,  // 220 has been put into the reply; the driver runs the handshake, then tls_started
+};
+
+// The driver's answer. For accept the session words its own reply, except commit, where queue_id
+// goes into "250 2.6.0 <queue_id> Queued mail for delivery". For reject, `reply` is the whole reply
+// line, "451 4.3.0 text", without CRLF.
+struct Answer {
+  bool accept = true;
+  std::string reply;
+  std::string queue_id;
+  bool close_after = false;  // send the reply, then end the session
+};
+
+// What the driver does after each call, in this order: append `content` to its draft, send
+// `reply`, look at the question, then close.
+struct Actions {
+  std::string reply;  // wire bytes to send, complete lines
+  // Decoded content pieces to append; views into the input given to feed(), valid until the next
+  // call; several because dot-stuffing splits.
+  std::vector<ByteView> content;
+  bool content_abandoned = false;  // drop the draft: the transaction ended without commit
+  Question question = Question::none;
+  TimerName timer = TimerName::command;
+  bool close = false;             // after the reply is sent
+  std::string_view close_reason;  // static storage; for the log
+
+  void clear();  // keeps capacities
+};
+
+enum class ExtendedProtocol : uint8_t { smtp, esmtp, esmtps, esmtpa, esmtpsa, utf8smtp, utf8smtps };
+
+class ServerSession {
+ public:
+  ServerSession(SessionRules rules, const SocketAddress& client);
+  ~ServerSession();
+  ServerSession(const ServerSession&) = delete;
+  ServerSession& operator=(const ServerSession&) = delete;
+
+  // Once, first: opens may_connect; the answer yields the 220 banner or the refusal.
+  void greet(Actions& actions);
+  // Consumes as much as it can and returns that count. Stops early at a question or at close; the
+  // driver keeps the rest and feeds it again after answer(). An incomplete command line is kept
+  // inside (up to the line limit). While a question is open it consumes nothing. While content
+  // flows it may return after one batch of pieces: call again until nothing is consumed.
+  size_t feed(ByteView input, Actions& actions);
+  void answer(const Answer& answer, Actions& actions);
+  // The content of this transaction will not be kept (memory, disk, hop limit, size in the driver):
+  // the rest of it is swallowed, then `reply` is sent instead of a commit question.
+  void refuse_content(std::string reply);
+  void tls_started();                // forgets everything learned (RFC 3207 4.2)
+  void time_out(Actions& actions);   // 421 4.4.2 and close
+  void shut_down(Actions& actions);  // 421 4.3.2 and close, at a safe point
+  void peer_closed(Actions& actions);
+
+  // Valid while a transaction is open; recipients are only those accepted so far.
+  const Envelope& envelope() const;
+  Envelope take_envelope();                    // at Question::commit, before answer()
+  const Recipient& pending_recipient() const;  // at Question::may_relay
+  const std::string& client_name() const;      // argument of EHLO or HELO; empty before
+  ExtendedProtocol protocol() const;           // for the Received field's WITH clause
+  bool in_transaction() const;
+  bool content_is_streaming() const;  // between begin_content and commit
+  uint64_t messages_accepted() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mailroot::smtp
