@@ -1,0 +1,160 @@
+// ConfigSnapshot: the whole configuration as an immutable value. Built, checked and diffed by the
+// control thread, held by shards through shared pointers; a session keeps what it began with, and
+// policy is read anew at each MAIL (decisions 30).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mailroot/base/address.h"
+#include "mailroot/base/bytes.h"
+#include "mailroot/base/log.h"
+#include "mailroot/base/time.h"
+
+namespace mailroot::config {
+
+// Where a value stands, for messages: "/etc/mailroot/virtual-servers.d/a.yaml:3:5".
+struct Place {
+  std::string file;
+  int line = 0;
+  int column = 0;
+  std::string to_string() const;
+};
+
+enum class IoChoice : uint8_t { automatic, io_uring, epoll };
+enum class LogTarget : uint8_t { standard_error, journal, file };
+enum class LogFormat : uint8_t { text, json };
+
+struct FixedHost {
+  std::string name;
+  std::vector<std::string> values;
+};
+
+struct Service {
+  uint32_t shards = 0;  // 0 = one per CPU the process may use
+  IoChoice io = IoChoice::automatic;
+  std::string control_socket;  // absolute
+  std::string include;         // absolute pattern
+  log::Level log_level = log::Level::info;
+  LogTarget log_target = LogTarget::journal;
+  std::string log_file;
+  LogFormat log_format = LogFormat::text;
+  std::string metrics_listen = "127.0.0.1:9525";  // "off"
+  std::vector<SocketAddress> dns_servers;         // empty = system
+  std::vector<FixedHost> dns_hosts;
+  uint64_t memory_budget_bytes = 0;  // message bodies in memory, all shards; 0 = auto
+};
+
+// all-unassigned is the wildcard of both families.
+struct Binding {
+  std::optional<IpAddress> address;  // nothing = all unassigned
+  uint16_t port = 25;
+  Place place;
+  friend bool operator==(const Binding& a, const Binding& b) {
+    return a.address == b.address && a.port == b.port;
+  }
+  std::string to_string() const;  // "all-unassigned:25", "[::1]:25"
+};
+
+enum class DomainType : uint8_t { alias, remote };
+
+// A smart host as written: "[192.0.2.7]:587" (no MX), "relay.example" (MX, then A/AAAA), ":port".
+struct SmartHost {
+  std::string host;              // without brackets
+  bool is_literal = false;       // brackets: no MX lookup
+  std::optional<uint16_t> port;  // else delivery.outbound.port
+  std::string to_string() const;
+  friend bool operator==(const SmartHost&, const SmartHost&) = default;
+};
+
+struct Domain {
+  std::string name;  // lower case; "*.partner.example" for all subdomains
+  DomainType type = DomainType::remote;
+  bool relay = false;  // anyone may send to it
+  std::vector<SmartHost> smart_host;
+  bool helo = false;  // HELO instead of EHLO
+  Place place;
+};
+
+struct Access {
+  std::vector<Network> connect_allow, connect_deny;  // empty allow = everybody; deny beats allow
+  std::vector<Network> relay_allow;
+  std::vector<Network> relay_deny;
+};
+
+struct Delivery {
+  uint32_t quick_retries_count = 3;
+  Duration quick_retries_interval = std::chrono::minutes(1);
+  std::vector<Duration> retry_intervals = {std::chrono::minutes(15), std::chrono::minutes(30),
+                                           std::chrono::minutes(60), std::chrono::minutes(240)};
+  Duration delay_notification = std::chrono::hours(12);
+  Duration expiration = std::chrono::hours(48);
+  Duration local_delay_notification = std::chrono::hours(12);
+  Duration local_expiration = std::chrono::hours(48);
+  uint32_t outbound_connections = 1000;
+  uint32_t outbound_per_domain = 100;
+  Duration connect_timeout = std::chrono::seconds(30);
+  Duration outbound_timeout = std::chrono::minutes(10);
+  uint16_t outbound_port = 25;
+  std::vector<IpAddress> outbound_bind;
+  uint32_t hop_limit = 30;
+  std::string masquerade_domain;
+  std::vector<SmartHost> smart_host;
+  bool attempt_direct_delivery_first = false;
+  bool reverse_dns_lookup = false;
+};
+
+enum class DropLayout : uint8_t { maildir, flat };
+
+struct VirtualServer {
+  std::string id;    // the file's stem
+  std::string name;  // free text
+  std::vector<Binding> bindings;
+  bool autostart = true;
+  std::string default_domain;         // resolved; never "auto"
+  std::string fqdn;                   // resolved
+  std::string home_directory;         // absolute
+  uint32_t connections_limit = 1000;  // 0 = unlimited
+  uint32_t per_client_limit = 100;    // 0 = unlimited
+  Duration connection_timeout = std::chrono::minutes(10);
+  Access access;
+  uint64_t size_limit_bytes = 50 * kMiB;  // 0 = unlimited
+  uint64_t session_size_limit_bytes = 0;  // 0 = unlimited
+  uint32_t per_connection_limit = 20;     // outbound messages per connection; 0 = unlimited
+  uint32_t recipients_limit = 1000;
+  bool normalise_bare_line_feed = false;
+  std::string ndr_copy_to;
+  std::string badmail_directory = "Badmail";
+  Duration badmail_keep = std::chrono::hours(24 * 90);
+  uint64_t badmail_size_limit_bytes = kGiB;
+  Delivery delivery;
+  bool pickup_enabled = true;
+  std::string pickup_dot_stuffing = "auto";
+  bool drop_enabled = true;
+  DropLayout drop_layout = DropLayout::maildir;
+  uint64_t drop_quota_bytes = 0;  // 0 = auto: 10 x size_limit
+  std::string stamp_headers = "auto";
+  std::string banner;
+  std::vector<std::string> disabled_extensions;  // upper case
+  Duration materialise_after = std::chrono::seconds(2);
+  uint64_t free_min_bytes = 256 * kMiB;
+  std::vector<Domain> domains;
+  Place place;                 // the file
+  std::string content_digest;  // of the file's text: unchanged servers are recognised by it
+};
+
+struct ConfigSnapshot {
+  Service service;
+  std::string file;  // of the service
+  // By id, in name order. At least one: with no file the built-in default is here and
+  // `built_in_default` says so (decisions 13).
+  std::vector<std::shared_ptr<const VirtualServer>> servers;
+  bool built_in_default = false;
+  std::vector<std::string> warnings;
+};
+
+}  // namespace mailroot::config
