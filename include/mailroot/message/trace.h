@@ -1,0 +1,43 @@
+// Trace fields (RFC 5321 4.4) and the date forms used in mail. Pure: the time is a parameter.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "mailroot/base/address.h"
+#include "mailroot/base/time.h"
+#include "mailroot/smtp/envelope.h"
+#include "mailroot/smtp/server_session.h"
+
+namespace mailroot::message {
+
+struct ReceivedFacts {
+  std::string_view client_name;  // argument of EHLO; made harmless here, so give it as it came
+  std::optional<IpAddress> client_ip;  // nothing: not received by SMTP (Pickup)
+  std::string_view by_host;            // our FQDN
+  smtp::ExtendedProtocol protocol = smtp::ExtendedProtocol::esmtp;  // WITH (RFC 3848, 6531)
+  std::string_view queue_id;
+  // Set only when the message has exactly one recipient: more would reveal blind copies.
+  const smtp::Mailbox* only_recipient = nullptr;
+  WallTime received_at;
+};
+
+// "Received: from ... by ... with ESMTP id ...; date CRLF", folded, at most 78 columns where the
+// parts allow, ends in CRLF.
+std::string received_field(const ReceivedFacts& facts);
+
+// "Return-Path: <ann@example.com>CRLF", for Drop only (final delivery).
+std::string return_path_field(const smtp::Mailbox& reverse_path);
+
+// "Thu, 05 Mar 2026 09:30:00 +0000" (RFC 5322 3.3).
+std::string date_time(WallTime time);
+// "2026-03-05T09:30:00.123Z", always 24 bytes; cut to the years 1970 to 2261.
+std::string iso_time(WallTime time);
+// Reads exactly the form of iso_time.
+std::optional<WallTime> parse_iso_time(std::string_view text);
+
+// The token after WITH: "ESMTPS" and so on.
+std::string_view with_keyword(smtp::ExtendedProtocol protocol);
+
+}  // namespace mailroot::message
