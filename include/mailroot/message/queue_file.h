@@ -8,7 +8,7 @@
 //   X-Queue-Options: notify=success,failure orcpt=rfc822;bob@example.org
 //   X-Receiver: <eve@example.net>
 //   X-Queue-Origin: [192.0.2.7] client.example.com
-//   X-Queue-Times: arrived=2026-03-05T09:30:00.123Z basis=... next=... attempts=0000000000
+//   X-Queue-Times: arrived=2026-03-05T09:30:00.123Z basis=... next=... attempts=0000000000 told=0
 //   X-Queue-Content: size=00000000000000001234 crc32c=89abcdef traits=--------
 //   X-Queue-Last: <160 bytes: last reply, padded with blanks>
 //   X-Queue-Status: WD
@@ -42,14 +42,13 @@ namespace mailroot::message {
 // One letter per recipient in X-Queue-Status.
 enum class RecipientStatus : char {
   waiting = 'W',    // to be tried (again)
-  late = 'L',       // waiting, and the sender has been told of the delay
   held = 'H',       // waiting for an operator or for ETRN
   delivered = 'D',  // the next hop or Drop has it
   failed = 'F',     // permanently, and the sender is still to be told (or could not be: Badmail)
   bounced = 'B',    // permanently, and the sender has been told or wants no report
 };
 
-// Waiting, late or held: the queue still has to try it.
+// Waiting or held: not settled.
 bool is_open(RecipientStatus status);
 // Sent again when the file is moved to Pickup: all but delivered and bounced. A failed recipient
 // is among them, so that a Badmail file can be sent again.
@@ -64,6 +63,7 @@ struct QueueFileHeader {
   WallTime expiry_basis_at;             // delay notification and expiry count from here
   WallTime next_attempt_at;
   uint32_t attempts = 0;
+  bool delay_notified = false;  // the sender has been told of the delay
   // Nothing while the content is still being streamed behind the block.
   std::optional<uint64_t> content_size_bytes;
   std::optional<uint32_t> content_crc32c;

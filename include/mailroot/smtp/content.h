@@ -50,8 +50,9 @@ class ContentScan {
 };
 
 // Adds the dots of RFC 5321 4.5.2 between views of the content instead of into it. The views put
-// into `out` refer to the pieces given (or to static storage), and can be sent by one gather write.
-// Keeps its state over piece borders; one per transmission.
+// into `out` refer to the pieces given (or to static storage) and go out by gather writes; a
+// hostile content gives two views a line, so split them by IOV_MAX. Keeps its state over piece
+// borders; one per transmission.
 class DotStuffer {
  public:
   // False if the piece has a bare CR or LF (also one that turned out so at a piece border): such
