@@ -33,7 +33,8 @@ class IntrusiveList {
  public:
   IntrusiveList() { head_.next_ = head_.previous_ = &head_; }
   ~IntrusiveList() {
-    while (!empty()) pop_front();
+    // By hooks alone: T may be incomplete where a list is only destroyed.
+    while (!empty()) head_.next_->unlink();
     head_.next_ = head_.previous_ = nullptr;
   }
   bool empty() const { return head_.next_ == &head_; }
