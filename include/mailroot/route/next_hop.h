@@ -1,0 +1,34 @@
+// NextHop: where mail for one recipient goes from here. A plain value; its key names the
+// destination queue, so equal keys share connections, limits and retries (architecture 9).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mailroot/config/snapshot.h"
+
+namespace mailroot::route {
+
+enum class HopKind : uint8_t {
+  drop,         // a local domain: into the Drop directory
+  smart_hosts,  // the list in order of preference
+  mail_hosts,   // `domain` by MX, A and AAAA; a literal answers itself
+  direct_first  // as mail_hosts; if that host cannot be found or reached, the smart hosts
+};
+
+struct NextHop {
+  HopKind kind = HopKind::drop;
+  std::string domain;                          // mail_hosts, direct_first
+  uint16_t port = 25;                          // for `domain`
+  std::vector<config::SmartHost> smart_hosts;  // ports filled in
+  bool hello_only = false;                     // HELO instead of EHLO
+
+  // "drop", "smart:[1.2.3.4]:25;relay.example:587", "mx:example.com",
+  // "direct:example.com;smart:..." A port other than 25 is appended to the domain; HELO-only ends
+  // in ";helo". Stable: it appears in logs and in the control protocol.
+  std::string key() const;
+  friend bool operator==(const NextHop&, const NextHop&) = default;
+};
+
+}  // namespace mailroot::route
