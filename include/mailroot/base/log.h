@@ -20,6 +20,14 @@ using Value = std::variant<std::string, int64_t>;
 class Event {
  public:
   Event(Level level, std::string_view name) : level_(level), name_(name) {}
+  Event&& with(std::string_view key, std::string_view value) && {
+    fields_.emplace_back(key, std::string(value));
+    return std::move(*this);
+  }
+  Event&& with(std::string_view key, int64_t value) && {
+    fields_.emplace_back(key, value);
+    return std::move(*this);
+  }
   Event& with(std::string_view key, std::string_view value) & {
     fields_.emplace_back(key, std::string(value));
     return *this;

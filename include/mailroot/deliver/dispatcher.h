@@ -1,0 +1,72 @@
+// Dispatcher: delivers what the queue of one virtual server holds, on one shard. It owns the queue
+// and the couriers (one coroutine per outbound connection), and does the I/O the queue asks for.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "mailroot/base/log.h"
+#include "mailroot/base/queue_id.h"
+#include "mailroot/base/slab_pool.h"
+#include "mailroot/config/snapshot.h"
+#include "mailroot/dns/resolver.h"
+#include "mailroot/queue/queue.h"
+#include "mailroot/reactor/reactor.h"
+#include "mailroot/route/router.h"
+#include "mailroot/smtp/envelope.h"
+#include "mailroot/spool/spool.h"
+
+namespace mailroot::deliver {
+
+// Since start, written by the owning shard, read by control without a lock (relaxed).
+struct Counters {
+  std::atomic<uint64_t> connections{0}, connections_failed{0}, connections_open{0};
+  std::atomic<uint64_t> attempts{0};
+  std::atomic<uint64_t> delivered{0}, deferred{0}, bounced{0};  // recipients
+  std::atomic<uint64_t> dropped{0};                             // recipients taken by Drop
+  std::atomic<uint64_t> dsns{0}, badmail{0};
+  std::atomic<uint64_t> bytes{0};
+};
+
+// What outlives the dispatcher.
+struct Surroundings {
+  reactor::Reactor& reactor;
+  spool::Spool& spool;
+  dns::Resolver& resolver;
+  queue::SlotTable& slots;
+  log::Sink& log;
+  Counters& counters;
+  uint16_t shard = 0;
+};
+
+class Dispatcher {
+ public:
+  Dispatcher(const Surroundings& surroundings,
+             std::shared_ptr<const config::VirtualServer> settings,
+             std::shared_ptr<const route::Router> router);
+  ~Dispatcher();
+
+  // Newer settings; attempts that began keep what they began with.
+  void use(std::shared_ptr<const config::VirtualServer> settings,
+           std::shared_ptr<const route::Router> router);
+  // A durable message: new, or found by the scan (then with its letters). Never waits; its first
+  // attempt starts in this loop turn when its destination is free.
+  void admit(const QueueId& id, const smtp::Envelope& envelope, std::string_view status,
+             const spool::MessageTimes& times, uint64_t size_bytes);
+  // After anything that may have made work: a slot, an operator's command.
+  void pump();
+
+  // Ends couriers at a safe point: transactions in their final reply may finish within a bounded
+  // time, others are given up and stay queued. Joined when it returns; nothing starts afterwards.
+  reactor::task<void> stop();
+
+  queue::Queue& queue();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mailroot::deliver

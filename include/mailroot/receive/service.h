@@ -1,0 +1,57 @@
+// What receive needs of a virtual server: the seam below server/. One per (virtual server, shard),
+// used on that shard's thread; it outlives every connection it serves.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "mailroot/base/log.h"
+#include "mailroot/base/slab_pool.h"
+#include "mailroot/config/snapshot.h"
+#include "mailroot/receive/admission.h"
+#include "mailroot/smtp/envelope.h"
+#include "mailroot/spool/spool.h"
+
+namespace mailroot::receive {
+
+// Since start, written by the owning shard, read by control without a lock (relaxed).
+struct Counters {
+  std::atomic<uint64_t> connections{0};
+  std::atomic<uint64_t> connections_refused{0};
+  std::atomic<uint64_t> connections_open{0};
+  std::atomic<uint64_t> messages{0};
+  std::atomic<uint64_t> recipients{0};
+  std::atomic<uint64_t> recipients_refused{0};
+  std::atomic<uint64_t> bytes{0};
+  std::atomic<uint64_t> messages_refused{0};
+};
+
+class Service {
+ public:
+  virtual ~Service() = default;
+
+  // The newest settings; a session keeps what it began with, but policy is read anew at each MAIL
+  // (decisions 30).
+  virtual std::shared_ptr<const config::VirtualServer> settings() const = 0;
+  // Nothing when a new connection from `peer` to `local` may be served, else the whole reply to
+  // refuse it with ("421 4.3.2 ..."): paused, stopping, access.connect, or an address that another
+  // virtual server claims (decisions 4).
+  virtual std::optional<std::string> refusal(const SocketAddress& local,
+                                             const SocketAddress& peer) const = 0;
+  // Nothing when mail for `recipient` may be taken from `client`, else the whole reply.
+  virtual std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient,
+                                                   const IpAddress& client) const = 0;
+  virtual spool::Spool& spool() = 0;
+  virtual SlabPool& slabs() = 0;
+  virtual Admission& admission() = 0;
+  virtual Counters& counters() = 0;
+  virtual log::Sink& log() = 0;
+  // A message is durable; it is now the queue's. Never fails, never waits.
+  virtual void accepted(const QueueId& id, const smtp::Envelope& envelope,
+                        const spool::MessageTimes& times, uint64_t size_bytes) = 0;
+};
+
+}  // namespace mailroot::receive
