@@ -2,9 +2,11 @@
 // except wake(). Nothing outside reactor/ asks for time, randomness or I/O in any other way.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mailroot/base/address.h"
@@ -21,6 +23,8 @@ struct ListenOptions {
   int backlog = 4096;
 };
 
+inline constexpr size_t kReceiveUnitBytes = 4096;
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -31,8 +35,9 @@ class Backend {
   // Asks for an early end; the operation still completes exactly once more, with -ECANCELED or
   // with what happened first.
   virtual void cancel(Operation& operation) = 0;
-  // Appends completions that are ready to `ready`; sleeps until `until` at the latest if there are
-  // none (until in the past: only looks). Runs no callback.
+  // Appends completions that are ready to `ready`; sleeps until about `until` if there are none
+  // (until in the past: only looks; the Reactor checks its timers against now() itself). Work that
+  // never ends, a socket that always has more, is cut into turns. Runs no callback.
   virtual void wait(Instant until, std::vector<Completion>& ready) = 0;
   // Ends a wait() in progress or the next one. The only member callable from another thread.
   virtual void wake() = 0;
@@ -41,7 +46,7 @@ class Backend {
   virtual WallTime wall_now() const = 0;
   virtual uint64_t random() = 0;
 
-  // The receive pool: units of 4 KiB.
+  // The receive pool: units of kReceiveUnitBytes.
   virtual MutableBytes buffer(int32_t index) = 0;
   virtual void release_buffer(int32_t index) = 0;
 

@@ -20,13 +20,14 @@ inline constexpr Descriptor kNoDescriptor = -1;
 inline constexpr Descriptor kNoDirectory = -100;  // AT_FDCWD
 
 enum class Opcode : uint8_t {
-  accept,     // multishot: each completion's result is a new descriptor
-  receive,    // multishot: each completion carries a buffer of the receive pool; 0 = end
-  send,       // all of `buffers`, or an error; never a short count
+  accept,     // multishot: each completion's result is a new descriptor; ends with -EMFILE and kin
+  receive,    // multishot: each completion carries a buffer of the receive pool; 0 = end. An empty
+              // pool is not an error: the backend goes on when buffers come back
+  send,       // all of `buffers`, or an error; never short. Result: bytes, at most INT32_MAX
   connect,    // makes the socket; result is its descriptor
   poll,       // once: result is the ready poll(2) events of `flags`
   shut_down,  // half close: no more sends
-  close,
+  close,      // no other operation may be in flight on the descriptor: it may be reused at once
   open_at,    // flags, mode as openat2(2), never following a symbolic link in the last part
   read_at,    // offset, buffers; may be short only at the end of the file
   write_at,   // offset, buffers; never short: an error, or all of it
@@ -83,8 +84,10 @@ struct Completion {
   int32_t buffer = -1;  // index in the receive pool, or -1
 };
 
-// Lives in its owner (an awaiter in a coroutine frame, or a stream object) from submit() to its
-// last completion; a frame with an operation in flight is never destroyed.
+// At most one reading operation (accept, receive, poll for input) and one writing operation (send,
+// connect, poll for output) are in flight on one socket. Lives in its owner (an awaiter in a
+// coroutine frame, or a stream object) from submit() to its last completion; a frame with an
+// operation in flight is never destroyed.
 struct Operation {
   Opcode opcode = Opcode::close;
   Descriptor descriptor = kNoDescriptor;

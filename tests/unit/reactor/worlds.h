@@ -1,0 +1,157 @@
+// The worlds that the conformance suite runs on: one type per backend.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "mailroot/reactor/reactor.h"
+
+namespace mailroot::reactor::test {
+
+// A directory for one test, removed with all it holds.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct EpollWorld {
+  static constexpr BackendChoice kChoice = BackendChoice::epoll;
+};
+
+struct UringWorld {
+  static constexpr BackendChoice kChoice = BackendChoice::io_uring;
+};
+
+// Small pools, so that tests can exhaust them.
+inline constexpr uint32_t kTestReceiveBuffers = 16;
+
+inline BackendOptions test_options() {
+  BackendOptions options;
+  options.receive_buffers = kTestReceiveBuffers;
+  options.queue_entries = 64;
+  return options;
+}
+
+// Null when this machine does not have it.
+template <class World>
+std::unique_ptr<Backend> make_world() {
+  std::string why;
+  result<std::unique_ptr<Backend>> made = make_backend(World::kChoice, test_options(), why);
+  if (made) return std::move(*made);
+  MESSAGE("skipped, " << why);
+  return nullptr;
+}
+
+// Ends a test that hangs: a deadline nobody should need.
+class Watchdog final : public Timer {
+ public:
+  void on_timer() override {
+    std::fputs("the test hangs\n", stderr);
+    std::abort();
+  }
+};
+
+using Body = task<void> (*)(Reactor&);
+
+inline task<void> run_body(Reactor& reactor, Body body) {
+  co_await body(reactor);
+  reactor.stop();
+}
+
+// Runs the coroutine to its end in a reactor of its own.
+inline void run_on(std::unique_ptr<Backend> backend, Body body) {
+  if (backend == nullptr) return;
+  Reactor reactor(std::move(backend), ReactorLimits{});
+  Watchdog watchdog;
+  TaskGroup group;
+  reactor.add_timer(watchdog, reactor.now() + std::chrono::seconds(60));
+  reactor.post([&reactor, &group, body] { group.spawn(run_body(reactor, body)); });
+  reactor.run();
+  CHECK(group.running() == 0);
+  reactor.cancel_timer(watchdog);
+}
+
+template <class World>
+void run_in(Body body) {
+  run_on(make_world<World>(), body);
+}
+
+inline Wait soon(Reactor& reactor) { return Wait{reactor.now() + std::chrono::seconds(30)}; }
+
+inline Wait within_ms(Reactor& reactor, int ms) {
+  return Wait{reactor.now() + std::chrono::milliseconds(ms)};
+}
+
+// A listening socket on the loopback address and where it listens.
+struct Listening {
+  Descriptor socket;
+  SocketAddress address;
+};
+
+inline Listening listen_on_loopback(Reactor& reactor) {
+  Backend& backend = reactor.backend();
+  const SocketAddress any{IpAddress::v4(0x7f000001), 0};
+  const result<Descriptor> bound = backend.bind_socket(any, ListenOptions{});
+  REQUIRE(bound.has_value());
+  REQUIRE(backend.listen(*bound, 16).has_value());
+  const result<SocketAddress> address = backend.local_address(*bound);
+  REQUIRE(address.has_value());
+  return {*bound, *address};
+}
+
+// Both ends of a TCP connection over the loopback.
+struct Pair {
+  Descriptor client = kNoDescriptor;
+  Descriptor server = kNoDescriptor;
+};
+
+inline task<Pair> connected_pair(Reactor& reactor) {
+  const Listening listening = listen_on_loopback(reactor);
+  AcceptStream accepts(reactor, listening.socket);
+  Pair pair;
+  const result<Descriptor> client =
+      co_await reactor.connect(listening.address, nullptr, soon(reactor));
+  REQUIRE(client.has_value());
+  pair.client = *client;
+  const result<Descriptor> server = co_await accepts.next(soon(reactor));
+  REQUIRE(server.has_value());
+  pair.server = *server;
+  co_await accepts.stop();
+  co_await reactor.close_now(listening.socket);
+  co_return pair;
+}
+
+inline task<result<void>> send_text(Reactor& reactor, Descriptor socket, std::string text) {
+  const iovec part{text.data(), text.size()};
+  const result<void> sent = co_await reactor.send(socket, std::span(&part, 1), soon(reactor));
+  co_return sent;
+}
+
+// Reads `size_bytes` bytes, or until the end.
+inline task<std::string> receive_text(Reactor& reactor, ReceiveStream& stream, size_t size_bytes) {
+  std::string text;
+  while (text.size() < size_bytes) {
+    const result<BufferLease> lease = co_await stream.next(soon(reactor));
+    if (!lease) break;
+    text += as_text(lease->bytes());
+  }
+  co_return text;
+}
+
+}  // namespace mailroot::reactor::test
+
+// Every conformance test runs on each of these.
+#define MAILROOT_KERNEL_WORLDS \
+  ::mailroot::reactor::test::EpollWorld, ::mailroot::reactor::test::UringWorld
