@@ -4,18 +4,18 @@
 //
 // A driver in short:
 //
-//   session.start(actions);
-//   loop:
-//     send actions.send, and right behind it, in the same gather write if it can, the content as
-//       actions.content says (DotStuffer, or the plain bytes); then session.content_sent(actions)
-//       and go on with the new actions
-//     take actions.outcomes (one for each recipient given to begin(), all of them at the end)
-//     if actions.start_tls: shake hands, session.tls_started(actions), go on with the new actions
-//     if actions.close: close the connection, done
-//     if actions.ready: session.begin(next message, actions) or session.quit(actions); go on
+//   session.start(actions); session.begin(first message, actions);
+//   loop, with `now` = the actions so far, taken and cleared:
+//     send now.send, and right behind it, in the same gather write if it can, the content as
+//       now.content says (DotStuffer, or the plain bytes); then session.content_sent(actions)
+//     take now.outcomes (one for each recipient given to begin(), all of them together)
+//     if now.start_tls: shake hands; session.tls_started(actions); go on with the new actions
+//     if now.close: close the connection, done
+//     if now.ready: session.begin(next message, actions) if session.ready() and there is one,
+//       else session.quit(actions); go on with the new actions
 //     receive with the timeout of actions.timer -> feed, peer_closed or time_out
 //
-// Actions add up until the driver calls actions.clear(). After a failed send the driver still
+// After a failed send the driver still
 // reads what has arrived (a host may say 552 and close) before it calls peer_closed. While a large
 // content is being sent it may feed() what arrives, and must stop if actions.close is then set.
 #pragma once
@@ -115,7 +115,7 @@ struct ClientActions {
   ContentForm content = ContentForm::none;  // then send the content in this form
   bool start_tls = false;                   // then shake hands; input left over is dropped
   std::vector<DeliveryOutcome> outcomes;
-  bool ready = false;  // between transactions: begin() or quit() now
+  bool ready = false;  // between transactions: begin() if session.ready(), else quit()
   ClientTimer timer = ClientTimer::greeting;
   bool close = false;  // when `send` is out
   CloseReason close_reason = CloseReason::none;

@@ -43,6 +43,9 @@ class ContentScan {
   ContentTraits traits() const;  // as if the content ended here
 
  private:
+  void add_line_part(std::string_view part);
+  void end_line();
+
   ContentTraits traits_;
   size_t line_bytes_ = 0;
   bool in_header_ = true;
@@ -65,6 +68,7 @@ class DotStuffer {
 
  private:
   void put(ByteView view, std::vector<ByteView>& out);
+  bool check_line_part(std::string_view line, bool ended);
 
   bool line_start_ = true;
   bool after_cr_ = false;

@@ -52,7 +52,7 @@ class ReplyParser {
   const Reply& reply() const { return reply_; }
   std::string_view error() const { return error_; }  // static storage
   // True if bytes of an unfinished reply have been read.
-  bool in_reply() const { return reply_bytes_ > 0; }
+  bool in_reply() const { return !done_ && reply_bytes_ > 0; }
   void reset();
 
  private:

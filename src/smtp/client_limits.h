@@ -1,0 +1,14 @@
+// Limits of the client session, by name.
+#pragma once
+
+#include <cstddef>
+
+namespace mailroot::smtp {
+
+// Commands sent and not yet answered. Keeps the replies of a pipelined batch within what the
+// kernel buffers for us while we still write (RFC 2920 3.1), or both sides could wait for ever.
+inline constexpr size_t kCommandsInFlightMax = 100;
+// Offers of one EHLO reply that are looked at.
+inline constexpr size_t kOffersMax = 128;
+
+}  // namespace mailroot::smtp
