@@ -140,7 +140,9 @@ void Recorder::read_bench_line(Statistics& statistics) {
   if (line.empty()) {
     return;
   }
-  sequence_ = word_after(line, "seq=");
+  if (auto sequence = parse_number(word_after(line, "seq="))) {
+    sequence_ = fmt::format("{}", *sequence);  // as --accept-log of the source writes it
+  }
   bool whole = fmt::format("{:08x}", body_crc_) == word_after(line, "crc=");
   verdict_ = whole ? "whole" : "damaged";
   statistics.damaged += whole ? 0 : 1;

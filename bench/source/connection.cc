@@ -220,7 +220,8 @@ Conversation::Outcome Conversation::receive(std::string_view bytes, uint64_t now
 
 Conversation::Outcome Conversation::handle(const Reply& reply, uint64_t now_ns) {
   if (expected_.empty()) {
-    return broken(fmt::format("unexpected reply {} {}", reply.code, reply.text));
+    return broken(
+        fmt::format("{}{} {}", reply.code == 421 ? "" : "unasked reply ", reply.code, reply.text));
   }
   Waiting waiting = expected_.front();
   if (waiting == Waiting::hello) {
