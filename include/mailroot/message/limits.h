@@ -10,6 +10,7 @@ inline constexpr size_t kQueueRecipientsMax = 65536;         // in one queue fil
 inline constexpr size_t kQueueHeaderMax = 64 * 1024 * 1024;  // bytes of an envelope block
 inline constexpr size_t kQueueLineMax = 128 * 1024;          // bytes of one of its lines
 inline constexpr size_t kQueueLastMax = 160;                 // bytes of X-Queue-Last, fixed width
+inline constexpr size_t kQueueOriginMax = 400;               // bytes of X-Queue-Origin
 inline constexpr size_t kPickupHeaderMax = 1024 * 1024;      // header section of a Pickup file
 inline constexpr size_t kPickupRecipientsMax = 65536;
 inline constexpr size_t kHeaderNameKept = 32;            // bytes of a field name that are compared

@@ -9,7 +9,7 @@
 //   X-Receiver: <eve@example.net>
 //   X-Queue-Origin: [192.0.2.7] client.example.com
 //   X-Queue-Times: arrived=2026-03-05T09:30:00.123Z basis=... next=... attempts=0000000000 told=0
-//   X-Queue-Content: size=00000000000000001234 crc32c=89abcdef traits=--------
+//   X-Queue-Content: size=00000000000000001234 crc32c=89abcdef traits=------
 //   X-Queue-Last: <160 bytes: last reply, padded with blanks>
 //   X-Queue-Status: WD
 //   X-Queue-Pad: ....
