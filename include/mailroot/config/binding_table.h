@@ -64,27 +64,30 @@ class BindingTable {
   const std::map<BindingKey, std::string>& sockets() const { return sockets_; }
 
  private:
-  friend class Planner;
+  friend class ReloadPlanner;
   void index_claims();
 
   std::map<std::string, Server> servers_;
   std::map<BindingKey, std::string> sockets_;
-  std::map<BindingKey, Owner> claims_;
+  std::map<BindingKey, std::string> claims_;  // -> id of the owner
 };
 
 // What the caller knows or wants beyond the two tables.
 struct PlanConditions {
-  std::set<std::string> start;                      // told to start
-  std::set<std::string> stop;                       // told to stop
-  std::map<std::string, std::string> cannot_start;  // id -> reason (home, lost socket, ...)
-  std::map<BindingKey, std::string> cannot_open;    // -> reason (busy port, address missing)
+  std::set<std::string> start;  // told to start
+  std::set<std::string> stop;   // told to stop
+  // id -> reason. A server that does not run stays so; one that runs keeps its old bindings.
+  std::map<std::string, std::string> cannot_start;
+  // id -> reason. As before, and one that runs is stopped (its home is lost).
+  std::map<std::string, std::string> must_stop;
+  std::map<BindingKey, std::string> cannot_open;  // -> reason (busy port, address missing)
 };
 
 enum class ServerAction : uint8_t {
   start,         // not running, will
   keep,          // running, nothing changed (it may still adopt or hand over sockets)
   retune,        // running, new settings or bindings
-  stop,          // running, removed from the configuration or told to stop
+  stop,          // running, removed, told to stop, or it must (then with the reason)
   cannot_start,  // not running, should, reason says why not
   stay_stopped,  // not running and not asked to
   forget,        // not running, removed from the configuration

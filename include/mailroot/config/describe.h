@@ -25,6 +25,14 @@ struct KeyDescription {
 std::vector<KeyDescription> describe_service_keys();
 std::vector<KeyDescription> describe_server_keys();
 
+// The keys whose values differ: tells what a reload changes, and what waits for a restart.
+struct ChangedKey {
+  std::string path;
+  Reload reload;
+};
+std::vector<ChangedKey> changed_keys(const Service& before, const Service& after);
+std::vector<ChangedKey> changed_keys(const VirtualServer& before, const VirtualServer& after);
+
 // The packaged files conf/mailroot.yaml and conf/virtual-servers.d/default.yaml.
 std::string render_commented_service();
 std::string render_commented_default_server();

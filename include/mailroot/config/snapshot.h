@@ -37,8 +37,8 @@ struct FixedHost {
 struct Service {
   uint32_t shards = 0;  // 0 = one per CPU the process may use
   IoChoice io = IoChoice::automatic;
-  std::string control_socket;  // absolute
-  std::string include;         // absolute pattern
+  std::string control_socket = "/run/mailroot/control.sock";  // absolute
+  std::string include = "virtual-servers.d/*.yaml";           // after load: an absolute pattern
   log::Level log_level = log::Level::info;
   LogTarget log_target = LogTarget::journal;
   std::string log_file;
@@ -144,7 +144,7 @@ struct VirtualServer {
   uint64_t free_min_bytes = 256 * kMiB;
   std::vector<Domain> domains;
   Place place;                 // the file
-  std::string content_digest;  // of the file's text: unchanged servers are recognised by it
+  std::string content_digest;  // of all values, resolved: unchanged servers are recognised by it
 };
 
 struct ConfigSnapshot {

@@ -1,0 +1,120 @@
+// The keys of a virtual server file: identity, bindings, connections, access.
+#include "kinds.h"
+
+namespace mailroot::config {
+
+namespace {
+
+using VS = VirtualServer;
+
+// Empty stands for auto until the machine's name is filled in.
+template <class F>
+Value<VS> auto_name(F field) {
+  const auto parse = [](const Node& node) -> std::optional<std::string> {
+    if (node.text == "auto") return std::string();
+    return parse_host_name(node.text);
+  };
+  return scalar(field, "auto, or a domain name", parse, [](const std::string& value) {
+    return value.empty() ? std::string("auto") : quote(value);
+  });
+}
+
+template <class F>
+Value<VS> networks(F field) {
+  return list_of(
+      field, "networks or addresses", 0, kNetworksMax,
+      [](const std::string& text) { return Network::parse(text); },
+      [](const Network& network) { return network.to_string(); });
+}
+
+Value<Binding> binding_address() {
+  using T = std::optional<IpAddress>;
+  const auto parse = [](const Node& node) -> std::optional<T> {
+    if (node.text == "all-unassigned") return T();
+    const auto address = parse_address(node.text);
+    // The wildcards have one name only: two would hide a clash.
+    if (!address || address->is_any()) return std::nullopt;
+    return T(address);
+  };
+  const auto print = [](const T& address) {
+    if (!address) return std::string("all-unassigned");
+    return address->family() == IpFamily::v6 ? "\"[" + address->to_string() + "]\""
+                                             : address->to_string();
+  };
+  return scalar(at(&Binding::address), "all-unassigned | IPv4 address | \"[IPv6 address]\"", parse,
+                print);
+}
+
+}  // namespace
+
+const KeyTable<Binding>& binding_keys() {
+  static const KeyTable<Binding> table({
+      {"address",
+       binding_address(),
+       Reload::live,
+       "A local address; all-unassigned is every address that no other virtual server names for "
+       "this port.",
+       {},
+       true},
+      {"port", integer(at(&Binding::port), 1, 65535), Reload::live, "TCP port.", {}, true},
+      {"tls", not_yet<Binding>({"off"}), Reload::live, "TLS on this listener."},
+      {"authentication", not_yet<Binding>({"off"}), Reload::live, "AUTH on this listener."},
+  });
+  return table;
+}
+
+std::vector<Key<VS>> general_keys() {
+  return {
+      {"name", text(at(&VS::name), kTextMax), Reload::live,
+       "Free text for people; renaming moves nothing.", "the id"},
+      {"bindings", records(at(&VS::bindings), binding_keys(), "bindings", 1, kBindingsMax),
+       Reload::live,
+       "Where it listens. Each address and port belongs to one virtual server; a specific address "
+       "wins over all-unassigned.",
+       "none: must be set", true},
+      {"autostart", boolean(at(&VS::autostart)), Reload::restart, "Start with the service."},
+      {"default_domain", auto_name(at(&VS::default_domain)), Reload::new_sessions,
+       "The local domain; completes addresses without a domain. auto is the machine's domain."},
+      {"fqdn", auto_name(at(&VS::fqdn)), Reload::new_sessions,
+       "Name in the banner, EHLO, Received and Message-ID. auto is the machine's name."},
+      {"home_directory", path(at(&VS::home_directory)), Reload::live,
+       "Holds Pickup, Queue, Drop, Badmail and Journal; must be on a local file system. A change "
+       "stops the virtual server and starts it in the new place; mail stays in the old one.",
+       "/var/spool/mailroot/<id>"},
+      {"connections.limit", integer(at(&VS::connections_limit), 1, 1'000'000, {"unlimited"}),
+       Reload::live, "Inbound connections at a time; one more is answered 421."},
+      {"connections.per_client_limit",
+       integer(at(&VS::per_client_limit), 1, 1'000'000, {"unlimited"}), Reload::live,
+       "The same for one client address."},
+      {"connections.timeout",
+       duration(at(&VS::connection_timeout), std::chrono::seconds(1), std::chrono::hours(24)),
+       Reload::new_sessions, "How long a client may be silent."},
+  };
+}
+
+std::vector<Key<VS>> access_keys() {
+  return {
+      {"access.connect.allow", networks(at(&VS::access, &Access::connect_allow)), Reload::live,
+       "Who may connect; an empty list is everybody."},
+      {"access.connect.deny", networks(at(&VS::access, &Access::connect_deny)), Reload::live,
+       "Who may not; beats allow."},
+      {"access.relay.allow", networks(at(&VS::access, &Access::relay_allow)), Reload::live,
+       "Who may send to foreign domains. Closed unless listed."},
+      {"access.relay.deny", networks(at(&VS::access, &Access::relay_deny)), Reload::live,
+       "Exceptions; beats allow."},
+      {"access.relay.authenticated", not_yet<VS>({"true", "false"}), Reload::live,
+       "Who authenticates may send to foreign domains."},
+      {"access.authentication.anonymous", not_yet<VS>({"true"}), Reload::live,
+       "Clients need not authenticate."},
+      {"access.authentication.mechanisms", not_yet<VS>({"[]"}), Reload::live,
+       "SASL mechanisms offered."},
+      {"access.authentication.users", not_yet<VS>({"\"\""}), Reload::live, "File of users."},
+      {"access.authentication.require_tls", not_yet<VS>({"false", "true"}), Reload::live,
+       "AUTH only inside TLS."},
+      {"access.tls", not_yet<VS>({"{}"}), Reload::live, "Certificate, key and rules of TLS."},
+      {"access.proxy_protocol", not_yet<VS>({"[]"}), Reload::live,
+       "Networks whose connections begin with a PROXY header."},
+  };
+}
+
+}  // namespace mailroot::config

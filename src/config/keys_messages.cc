@@ -1,0 +1,180 @@
+// The keys of a virtual server file: messages, directories, extensions, domains.
+#include "kinds.h"
+#include "mailroot/smtp/grammar.h"
+
+namespace mailroot::config {
+
+namespace {
+
+using VS = VirtualServer;
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr uint64_t kTiB = 1024 * kGiB;
+
+Value<VS> mailbox_or_nothing() {
+  const auto parse = [](const Node& node) -> std::optional<std::string> {
+    if (node.text.empty()) return std::string();
+    const auto mailbox = smtp::parse_mailbox(node.text, smtp::AddressRules{});
+    if (!mailbox) return std::nullopt;
+    return smtp::to_string(*mailbox);
+  };
+  return scalar(at(&VS::ndr_copy_to), "mail address, or \"\"", parse,
+                [](const std::string& value) { return quote(value); });
+}
+
+Value<VS> badmail_directory() {
+  const auto parse = [](const Node& node) -> std::optional<std::string> {
+    const std::string_view text = node.text;
+    for (const std::string_view taken : {"", ".", "..", "Pickup", "Queue", "Drop", "Journal"}) {
+      if (text == taken) return std::nullopt;
+    }
+    if (text.size() > kPathMax || text.contains('/')) return std::nullopt;
+    return std::string(text);
+  };
+  return scalar(at(&VS::badmail_directory), "name of a directory inside the home directory", parse,
+                [](const std::string& value) { return quote(value); });
+}
+
+const std::set<std::string, std::less<>>& known_extensions() {
+  static const std::set<std::string, std::less<>> known = {
+      "8BITMIME", "BINARYMIME", "CHUNKING",   "DSN",  "ENHANCEDSTATUSCODES",
+      "HELP",     "LIMITS",     "PIPELINING", "SIZE", "SMTPUTF8"};
+  return known;
+}
+
+Value<VS> extensions() {
+  std::string names;
+  for (const auto& name : known_extensions()) names += (names.empty() ? "" : " ") + name;
+  const auto parse = [](std::string word) -> std::optional<std::string> {
+    for (char& c : word) {
+      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+    }
+    if (!known_extensions().contains(word)) return std::nullopt;
+    return word;
+  };
+  return list_of(at(&VS::disabled_extensions), "these words: " + names, 0,
+                 known_extensions().size(), parse, [](const std::string& word) { return word; });
+}
+
+// Printable ASCII: it becomes part of the greeting line.
+Value<VS> banner() {
+  const auto parse = [](const Node& node) -> std::optional<std::string> {
+    if (node.text.size() > kTextMax || !smtp::is_printable_ascii(node.text)) return std::nullopt;
+    return node.text;
+  };
+  return scalar(at(&VS::banner), fmt::format("printable ASCII, at most {} bytes", kTextMax), parse,
+                [](const std::string& value) { return quote(value); });
+}
+
+Value<Domain> domain_name() {
+  const auto parse = [](const Node& node) -> std::optional<std::string> {
+    const bool wildcard = node.text.starts_with("*.");
+    auto name = parse_host_name(wildcard ? std::string_view(node.text).substr(2) : node.text);
+    if (!name) return std::nullopt;
+    return wildcard ? "*." + *name : *name;
+  };
+  return scalar(at(&Domain::name), "domain name, or \"*.\" and one", parse,
+                [](const std::string& value) { return quote(value); });
+}
+
+}  // namespace
+
+const KeyTable<Domain>& domain_keys() {
+  static const KeyTable<Domain> table({
+      {"name", domain_name(), Reload::live,
+       "\"*.example.com\" is every name below example.com, not itself; the longest match wins.",
+       "none: must be set", true},
+      {"type",
+       choice(at(&Domain::type), {{"alias", DomainType::alias}, {"remote", DomainType::remote}}),
+       Reload::live,
+       "alias: local, addresses become those of the default domain. remote: rules "
+       "for mail that goes there.",
+       "none: must be set", true},
+      {"relay", boolean(at(&Domain::relay)), Reload::live, "Everybody may send to it."},
+      {"smart_host",
+       list_of(at(&Domain::smart_host), "host[:port] or \"[address]:port\"", 0, kSmartHostsMax,
+               parse_smart_host, [](const SmartHost& host) { return host.to_string(); }),
+       Reload::live,
+       "Where its mail goes, in order of preference. Empty: by DNS, also when delivery.smart_host "
+       "is set."},
+      {"helo", boolean(at(&Domain::helo)), Reload::live, "Say HELO instead of EHLO."},
+      {"security", not_yet<Domain>({"{}"}), Reload::live, "TLS and authentication towards it."},
+      {"queue_for", not_yet<Domain>({"\"\""}), Reload::live, "Keep its mail until it asks."},
+  });
+  return table;
+}
+
+std::vector<Key<VS>> message_keys() {
+  return {
+      {"messages.size_limit", size(at(&VS::size_limit_bytes), kKiB, kTiB, {"unlimited"}),
+       Reload::new_sessions, "Largest message; told to clients by SIZE."},
+      {"messages.session_size_limit",
+       size(at(&VS::session_size_limit_bytes), kKiB, kTiB, {"unlimited"}), Reload::new_sessions,
+       "Largest sum of messages in one connection; not below size_limit."},
+      {"messages.per_connection_limit",
+       integer(at(&VS::per_connection_limit), 1, 1'000'000, {"unlimited"}), Reload::live,
+       "Outbound: a further connection is opened after this many messages."},
+      {"messages.recipients_limit", integer(at(&VS::recipients_limit), 1, 1'000'000),
+       Reload::new_sessions, "Recipients of one message; one more is answered 452."},
+      {"messages.bare_line_feed",
+       choice(at(&VS::normalise_bare_line_feed), {{"reject", false}, {"normalise", true}}),
+       Reload::new_sessions,
+       "A line feed without carriage return in a message: refuse it, or make it a line end. It "
+       "never ends the message."},
+      {"messages.ndr_copy_to", mailbox_or_nothing(), Reload::live,
+       "Who gets a copy of every non-delivery report."},
+      {"messages.badmail.directory", badmail_directory(), Reload::live,
+       "Mail that can neither be delivered nor returned."},
+      {"messages.badmail.keep", duration(at(&VS::badmail_keep), seconds(1), hours(24 * 3650)),
+       Reload::live, "Older files in it are removed."},
+      {"messages.badmail.size_limit", size(at(&VS::badmail_size_limit_bytes), kMiB, 1024 * kTiB),
+       Reload::live, "The oldest files in it are removed beyond this sum."},
+  };
+}
+
+std::vector<Key<VS>> directory_keys() {
+  return {
+      {"pickup.enabled", boolean(at(&VS::pickup_enabled)), Reload::live,
+       "Send files that programs put into Pickup."},
+      {"pickup.dot_stuffing",
+       choice(at(&VS::pickup_dot_stuffing),
+              {{"auto", "auto"}, {"stuffed", "stuffed"}, {"raw", "raw"}}),
+       Reload::live, "Whether lines in Pickup files that begin with a dot have one more."},
+      {"drop.enabled", boolean(at(&VS::drop_enabled)), Reload::live,
+       "Put mail for local domains into Drop; false: return it."},
+      {"drop.layout",
+       choice(at(&VS::drop_layout), {{"maildir", DropLayout::maildir}, {"flat", DropLayout::flat}}),
+       Reload::live, "maildir: Drop/new; flat: Drop/*.eml for programs that read those."},
+      {"drop.quota", size(at(&VS::drop_quota_bytes), kKiB, 1024 * kTiB, {"auto"}), Reload::live,
+       "Largest sum of files in Drop; auto is ten times the size limit."},
+      {"stamp_headers",
+       choice(at(&VS::stamp_headers), {{"auto", "auto"}, {"always", "always"}, {"never", "never"}}),
+       Reload::new_sessions,
+       "Add a missing Date and Message-ID; auto: only for Pickup and for clients that may relay."},
+      {"protocol_log.enabled", not_yet<VS>({"false"}), Reload::live, "Log every command."},
+      {"protocol_log.format", not_yet<VS>({"w3c"}), Reload::live, "Its format."},
+      {"protocol_log.rotate", not_yet<VS>({"daily"}), Reload::live, "When a new file begins."},
+      {"banner", banner(), Reload::new_sessions, "Text after \"220 <fqdn> \"."},
+      {"extensions.disable", extensions(), Reload::new_sessions, "EHLO keywords not offered."},
+      {"spool.materialise_after", duration(at(&VS::materialise_after), seconds(0), hours(1)),
+       Reload::live,
+       "How long mail may live in the journal alone before it has its file in Queue; 0: every "
+       "message has its file before it is accepted."},
+      {"spool.free_min", size(at(&VS::free_min_bytes), 0, kTiB), Reload::live,
+       "With less free space on the home's file system new mail is answered 452."},
+  };
+}
+
+std::vector<Key<VS>> domain_list_keys() {
+  return {
+      {"domains", records(at(&VS::domains), domain_keys(), "domains", 0, kDomainsMax), Reload::live,
+       "Aliases of the default domain, and rules for remote domains: { name: sales.example.com, "
+       "type: alias }, { name: \"*.partner.example\", type: remote, relay: true, smart_host: "
+       "[\"[192.0.2.9]\"], helo: false }."},
+      {"routes", not_yet<VS>({"[]"}), Reload::live, "Smart hosts by sender, recipient or client."},
+      {"dkim", not_yet<VS>({"[]"}), Reload::live, "Signing keys by domain."},
+  };
+}
+
+}  // namespace mailroot::config

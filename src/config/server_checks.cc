@@ -1,0 +1,111 @@
+#include "server_checks.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace mailroot::config {
+
+namespace {
+
+void check_bindings(const VirtualServer& server, Context& context) {
+  std::map<std::string, const Binding*> seen;
+  for (size_t i = 0; i < server.bindings.size(); ++i) {
+    const Binding& binding = server.bindings[i];
+    const auto [first, is_new] = seen.emplace(binding.to_string(), &binding);
+    if (is_new) continue;
+    Problem problem;
+    problem.place = binding.place;
+    problem.key = fmt::format("bindings[{}]", i);
+    problem.text = fmt::format("{} is listed twice; first at {}:{}", first->first,
+                               first->second->place.line, first->second->place.column);
+    context.add(std::move(problem));
+  }
+}
+
+std::string wrong_with_domain(const VirtualServer& server, const Domain& domain) {
+  const bool is_wildcard = domain.name.starts_with("*.");
+  if (domain.name == server.default_domain) {
+    return fmt::format("{} is the default domain; it needs no entry", domain.name);
+  }
+  if (domain.type != DomainType::alias) return {};
+  if (is_wildcard) return "an alias names one domain; \"*.\" is for remote domains";
+  if (domain.relay || domain.helo || !domain.smart_host.empty()) {
+    return "an alias has no settings of its own: relay, helo and smart_host are for remote domains";
+  }
+  return {};
+}
+
+void check_domains(const VirtualServer& server, Context& context) {
+  std::map<std::string_view, const Domain*> seen;
+  for (size_t i = 0; i < server.domains.size(); ++i) {
+    const Domain& domain = server.domains[i];
+    if (domain.name.empty()) continue;  // already complained about
+    const auto [first, is_new] = seen.emplace(domain.name, &domain);
+    Problem problem;
+    problem.place = domain.place;
+    problem.key = fmt::format("domains[{}]", i);
+    problem.text = wrong_with_domain(server, domain);
+    if (!is_new) {
+      problem.text = fmt::format("{} is listed twice; first at {}:{}", domain.name,
+                                 first->second->place.line, first->second->place.column);
+    }
+    if (!problem.text.empty()) context.add(std::move(problem));
+  }
+}
+
+void check_sizes(const VirtualServer& server, Context& context) {
+  const bool both = server.size_limit_bytes != 0 && server.session_size_limit_bytes != 0;
+  if (both && server.session_size_limit_bytes < server.size_limit_bytes) {
+    context.complain_at_key("messages.session_size_limit", "is below messages.size_limit");
+  }
+  if (server.size_limit_bytes == 0 && server.session_size_limit_bytes != 0) {
+    context.complain_at_key("messages.session_size_limit",
+                            "is below messages.size_limit, which is unlimited");
+  }
+}
+
+void check_outbound_bind(const VirtualServer& server, Context& context) {
+  for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
+    size_t count = 0;
+    for (const auto& address : server.delivery.outbound_bind) {
+      if (address.family() == family) ++count;
+    }
+    if (count > 1) {
+      context.complain_at_key("delivery.outbound.bind", "more than one address of one family");
+    }
+  }
+}
+
+void warn(const VirtualServer& server, const Context& context, const std::string& key,
+          const std::string& text, std::vector<std::string>& warnings) {
+  warnings.push_back(fmt::format("{}: {}: {} (virtual server {})",
+                                 context.place_of_key(key).to_string(), key, text, server.id));
+}
+
+}  // namespace
+
+void check_server(const VirtualServer& server, Context& context,
+                  std::vector<std::string>& warnings) {
+  check_bindings(server, context);
+  check_domains(server, context);
+  check_sizes(server, context);
+  check_outbound_bind(server, context);
+  const Delivery& delivery = server.delivery;
+  if (delivery.delay_notification >= delivery.expiration) {
+    warn(server, context, "delivery.delay_notification",
+         "is not below delivery.expiration; no delay is ever notified", warnings);
+  }
+  if (delivery.attempt_direct_delivery_first && delivery.smart_host.empty()) {
+    warn(server, context, "delivery.attempt_direct_delivery_first",
+         "has no effect without delivery.smart_host", warnings);
+  }
+  for (const auto& network : server.access.relay_allow) {
+    if (network.prefix_length() == 0) {
+      warn(server, context, "access.relay.allow",
+           network.to_string() + " is everybody: this is an open relay", warnings);
+    }
+  }
+}
+
+}  // namespace mailroot::config

@@ -1,0 +1,39 @@
+#include "mailroot/route/next_hop.h"
+
+#include <fmt/format.h>
+
+namespace mailroot::route {
+
+namespace {
+
+std::string list_of(const std::vector<config::SmartHost>& hosts) {
+  std::string out;
+  for (const auto& host : hosts) out += (out.empty() ? "" : ";") + host.to_string();
+  return out;
+}
+
+std::string with_port(const std::string& domain, uint16_t port) {
+  return port == 25 ? domain : fmt::format("{}:{}", domain, port);
+}
+
+}  // namespace
+
+std::string NextHop::key() const {
+  std::string out;
+  switch (kind) {
+    case HopKind::drop:
+      return "drop";
+    case HopKind::smart_hosts:
+      out = "smart:" + list_of(smart_hosts);
+      break;
+    case HopKind::mail_hosts:
+      out = "mx:" + with_port(domain, port);
+      break;
+    case HopKind::direct_first:
+      out = "direct:" + with_port(domain, port) + ";smart:" + list_of(smart_hosts);
+      break;
+  }
+  return hello_only ? out + ";helo" : out;
+}
+
+}  // namespace mailroot::route
