@@ -46,19 +46,20 @@ void print_json(const Options& options, const Result& result) {
   for (const std::string& sample : total.samples) {
     samples += (samples.empty() ? "" : ",") + json_string(sample);
   }
-  fmt::print(
-      R"({{"tool":"mailroot-source","run":{},"connections":{},"threads":{},"size_bytes":{},)"
-      R"("accepted":{},"refused":{},"recipients_refused":{},"unanswered":{},"errors":{},)"
-      R"("connects":{},"opened":{},"closed_early":{},"started_s":{:.6f},"seconds":{:.6f},"messages_per_s":{:.1f},)"
-      R"("bytes_per_s":{:.0f},"accept_us":{},"transaction_us":{},"opening_us":{},)"
-      R"("cpu_s":{:.6f},"cpu_us_per_message":{:.2f},"cpu_share":{:.3f},"samples":[{}]}})"
-      "\n",
-      json_string(options.run), options.connections, options.threads, options.size_bytes,
-      total.accepted, total.refused, total.recipients_refused, total.unanswered, total.errors,
-      total.connects, total.opened, total.closed_early, seconds(total.first_ns), result.wall_s,
-      result.per_second, result.wall_s > 0 ? static_cast<double>(total.bytes) / result.wall_s : 0,
-      total.accept.to_json_us(), total.transaction.to_json_us(), total.opening.to_json_us(),
-      seconds(total.cpu_ns), result.cpu_us, result.cpu_share, samples);
+  fmt::print(R"({{"tool":"mailroot-source","run":{},"connections":{},"threads":{},"size_bytes":{},)"
+             R"("accepted":{},"refused":{},"recipients_refused":{},"unanswered":{},"errors":{},)"
+             R"("connects":{},"opened":{},"closed_early":{},"started_s":{:.6f},"seconds":{:.6f},)"
+             R"("messages_per_s":{:.1f},)"
+             R"("bytes_per_s":{:.0f},"accept_us":{},"transaction_us":{},"opening_us":{},)"
+             R"("cpu_s":{:.6f},"cpu_us_per_message":{:.2f},"cpu_share":{:.3f},"samples":[{}]}})"
+             "\n",
+             json_string(options.run), options.connections, options.threads, options.size_bytes,
+             total.accepted, total.refused, total.recipients_refused, total.unanswered,
+             total.errors, total.connects, total.opened, total.closed_early,
+             seconds(total.first_ns), result.wall_s, result.per_second,
+             result.wall_s > 0 ? static_cast<double>(total.bytes) / result.wall_s : 0,
+             total.accept.to_json_us(), total.transaction.to_json_us(), total.opening.to_json_us(),
+             seconds(total.cpu_ns), result.cpu_us, result.cpu_share, samples);
 }
 
 void print_line(std::string_view name, const Histogram& histogram) {

@@ -1,0 +1,1 @@
+"""The checks of `tests/lint/run`, one module each."""

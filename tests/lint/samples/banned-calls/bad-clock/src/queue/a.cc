@@ -1,0 +1,1 @@
+auto when() { return std::chrono::steady_clock::now(); }

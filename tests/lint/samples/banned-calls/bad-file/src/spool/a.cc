@@ -1,0 +1,1 @@
+int open_file(const char* path) { return ::open(path, O_RDONLY); }

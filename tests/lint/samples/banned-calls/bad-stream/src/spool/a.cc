@@ -1,0 +1,1 @@
+void read_file() { std::ifstream file("Queue/new/a"); }

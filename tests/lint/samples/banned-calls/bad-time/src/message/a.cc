@@ -1,0 +1,1 @@
+long when() { return time(nullptr); }

@@ -1,0 +1,3 @@
+task<void> f() {
+  use(co_await ready());
+}

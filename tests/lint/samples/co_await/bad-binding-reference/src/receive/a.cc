@@ -1,0 +1,3 @@
+task<void> f() {
+  const auto& [a, b] = co_await both();
+}

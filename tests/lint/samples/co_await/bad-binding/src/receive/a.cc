@@ -1,0 +1,3 @@
+task<void> f() {
+  auto [a, b] = co_await both();
+}

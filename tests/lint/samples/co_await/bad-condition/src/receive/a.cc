@@ -1,0 +1,5 @@
+task<void> f() {
+  if (co_await ready()) {
+    stop();
+  }
+}

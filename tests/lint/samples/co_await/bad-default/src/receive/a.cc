@@ -1,0 +1,1 @@
+task<int> read(int socket, int limit = 3);

@@ -1,0 +1,1 @@
+void f(std::coroutine_handle<> handle) { handle.destroy(); }

@@ -1,0 +1,3 @@
+task<void> f() {
+  Pair pair{co_await first(), 2};
+}

@@ -1,0 +1,3 @@
+task<void> f() {
+  CHECK(co_await ready());
+}

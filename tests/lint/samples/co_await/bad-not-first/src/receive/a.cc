@@ -1,0 +1,3 @@
+task<void> f() {
+  int sum = 1 + co_await first();
+}

@@ -1,0 +1,3 @@
+task<void> f(bool c) {
+  int sum = c ? co_await first() : 0;
+}

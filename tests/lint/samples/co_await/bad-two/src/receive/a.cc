@@ -1,0 +1,3 @@
+task<void> f() {
+  int sum = co_await first() + co_await second();
+}

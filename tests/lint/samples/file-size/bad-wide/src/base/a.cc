@@ -1,0 +1,1 @@
+int a_variable_with_a_very_very_long_name_that_goes_on_and_on_until_the_line_has_more_columns_than_100;

@@ -1,0 +1,1 @@
+#include <mailroot/queue/a.h>

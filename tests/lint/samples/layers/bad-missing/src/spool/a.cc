@@ -1,0 +1,1 @@
+#include "mailroot/base/absent.h"

@@ -1,0 +1,1 @@
+#include "mailroot/deliver/a.h"

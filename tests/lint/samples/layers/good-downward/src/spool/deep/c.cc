@@ -1,0 +1,3 @@
+#include "../own.h"
+#include "mailroot/base/a.h"
+#include "mailroot/spool/b.h"

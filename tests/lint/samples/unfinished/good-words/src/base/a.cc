@@ -1,0 +1,2 @@
+// A method to do things; the mastodon; XXXL.
+int todo_list;

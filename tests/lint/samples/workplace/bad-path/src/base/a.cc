@@ -1,0 +1,1 @@
+// see /work/main/src

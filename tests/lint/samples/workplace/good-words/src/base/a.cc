@@ -1,0 +1,1 @@
+// The shared design of a framework/worker; ./work/x is a relative path.
