@@ -19,8 +19,9 @@ inline constexpr uint32_t kIdleDestinationsMax = 4096;  // remembered without ma
 inline constexpr uint32_t kPageMax = 1000;              // entries of one listing page
 inline constexpr uint32_t kYieldAfterMessages = 5;      // if somebody waits for the slot
 inline constexpr size_t kLastErrorMax = 512;            // bytes kept of a destination's trouble
-inline constexpr Duration kSlotRetry = std::chrono::seconds(5);    // should a wake-up get lost
-inline constexpr Duration kNoticeRetry = std::chrono::minutes(1);  // DSN could not be stored
+inline constexpr Duration kSlotRetry = std::chrono::seconds(5);  // should a wake-up get lost
+inline constexpr Duration kNoticeRetry =
+    std::chrono::minutes(1);  // a DSN could not be stored, or is not due yet
 inline constexpr Duration kTimerTick = std::chrono::milliseconds(64);
 
 }  // namespace mailroot::queue

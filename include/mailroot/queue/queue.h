@@ -14,9 +14,9 @@
 //
 //   queue.advance(now)
 //   while (grant = queue.next_connection(now))  start a courier for grant->destination
-//   while (notice = queue.next_notice(now))     build the DSN, settle
+//   while (notice = queue.next_notice())        build the DSN, settle
 //   sleep until queue.wake_at()
-//   courier:  while (a = queue.take(destination, now)) { send; settle(a, ...) } connection_closed
+//   courier:  while (a = queue.take(destination)) { send; settle(a, ...) } connection_closed
 #pragma once
 
 #include <cstdint>
@@ -93,7 +93,8 @@ struct ConnectionGrant {
 struct Assignment {
   QueueId id;
   DestinationId destination = 0;
-  uint32_t group = 0;     // internal
+  uint32_t group = 0;  // internal, as generation
+  uint32_t generation = 0;
   uint32_t attempts = 0;  // before this one
   uint64_t size_bytes = 0;
   bool shared = false;               // the message has other groups: settlements must take turns
@@ -197,20 +198,20 @@ class Queue {
   // Ends waits that are due. Call before the next_ functions; O(1) per event.
   void advance(Moment now);
   std::optional<ConnectionGrant> next_connection(Moment now);
-  std::optional<Notice> next_notice(Moment now);
+  std::optional<Notice> next_notice();
   // The earliest moment at which advance() may find work; kNever when there is none.
   Instant wake_at() const;
 
   // The next message for a connection of this destination; nothing: stay idle or close.
-  std::optional<Assignment> take(DestinationId destination, Moment now);
+  std::optional<Assignment> take(DestinationId destination);
   // Would a take() find something?
   bool has_mail(DestinationId destination) const;
   // Someone else waits for the slot of a connection that has sent `messages`: close it now.
   bool should_yield(DestinationId destination, uint32_t messages) const;
   // Exactly once per grant, after the last settle of that connection.
-  void connection_closed(DestinationId destination, Moment now);
+  void connection_closed(DestinationId destination);
   // The shard owns a slot that another one gave up (SlotFreed). Pump afterwards.
-  void slot_freed(std::string_view key, Moment now);
+  void slot_freed(std::string_view key);
 
   // What settle() with the same arguments will make of the message, to be stored first.
   StoredState preview(const Assignment& assignment, std::span<const RecipientResult> results,
@@ -219,11 +220,11 @@ class Queue {
   void settle(const Assignment& assignment, std::span<const RecipientResult> results,
               Verdict verdict, std::string_view error, Moment now);
   // Applies delivered and bounced results in the middle of an assignment, which keeps the rest.
-  StoredState preview_part(const Assignment& assignment,
-                           std::span<const RecipientResult> results) const;
+  StoredState preview_part(const Assignment& assignment, std::span<const RecipientResult> results,
+                           Moment now) const;
   void settle_part(Assignment& assignment, std::span<const RecipientResult> results);
   // The message no longer exists (removed by the administrator): forgets the whole group.
-  void forget(const Assignment& assignment, Moment now);
+  void forget(const Assignment& assignment);
   // Moves recipients in hand to where a new configuration sends them; the assignment keeps the
   // rest, and is over if nothing is left (true).
   bool reroute(Assignment& assignment, std::span<const uint32_t> recipients,
@@ -232,16 +233,17 @@ class Queue {
   // For a `delayed` notice: what to store, and how it ended.
   StoredState preview_delay(const Notice& notice, Moment now) const;
   void delay_notified(const Notice& notice);
-  void delay_failed(const Notice& notice, Moment now);
+  void delay_failed(const Notice& notice);  // comes again after the next attempt
 
-  // Operator. False: no such message or destination. Groups in a transaction are not touched.
+  // Operator. False: no such message or destination, or nothing of it could be changed. Groups in
+  // a transaction are not touched. hold_destination makes the destination if need be.
   bool retry_message(const QueueId& id, Moment now);
   bool retry_destination(std::string_view key, Moment now);
   // One page of all messages; returns the next cursor, 0 at the end.
   uint32_t retry_all(uint32_t cursor, Moment now);
   bool hold_message(const QueueId& id);
   bool release_message(const QueueId& id, Moment now);
-  bool hold_destination(std::string_view key);
+  bool hold_destination(std::string_view key, DestinationKind kind);
   bool release_destination(std::string_view key, Moment now);
   // Removes a message of which nothing is in a transaction; false if something is, or no such one.
   bool remove_message(const QueueId& id);
