@@ -109,7 +109,7 @@ void Worker::tend(uint64_t now_ns) {
     }
     uint64_t limit_ns = (stopping ? 5 : options.reply_limit_s) * kSecondNs;
     bool waits = link->conversation.waiting() || link->connecting;
-    if (link->socket >= 0 && waits && now_ns - link->last_ns > limit_ns) {
+    if (link->socket >= 0 && waits && now_ns > link->last_ns + limit_ns) {
       fail(*link, stopping ? "no answer when the time was up" : "no answer from the server");
     }
   }
