@@ -1,5 +1,5 @@
-// smtp::ServerSession: one inbound SMTP session as a pure state machine (RFC 5321, 1870, 1985 no,
-// 2034, 2920, 3030, 3461, 6152, 6531, 9422). Bytes and answers in, actions out: no socket, no
+// smtp::ServerSession: one inbound SMTP session as a pure state machine (RFC 5321, 1870, 2034,
+// 2920, 3030, 3207, 3461, 6152, 6531, 9422). Bytes and answers in, actions out: no socket, no
 // clock, no virtual call. One per connection, on its shard; the driver in receive/ owns it.
 #pragma once
 
@@ -25,10 +25,10 @@ struct SessionRules {
   uint64_t size_limit_bytes = 50 * kMiB;  // 0 = unlimited; advertised by SIZE
   uint64_t session_size_limit_bytes = 0;  // sum of bodies in one session; 0 = unlimited
   uint32_t recipients_max = 1000;         // then 452 4.5.3
-  uint32_t transactions_max = 0;          // MAIL per session, then 421 (RFC 9422 MAILMAX); 0 = none
-  uint32_t errors_max = 20;               // 5yz replies before 421 4.7.0
-  uint32_t junk_max = 100;                // NOOP, RSET, VRFY, HELP... without a message, then 421
-  uint32_t hop_limit = 30;                // checked by the driver on content, kept here for reply
+  uint32_t transactions_max = 0;  // MAIL per session, then 421 (RFC 9422 MAILMAX); 0 = unlimited
+  uint32_t errors_max = 20;       // 5yz replies since the last message, then 421; 0 = unlimited
+  uint32_t junk_max = 100;  // NOOP, RSET, HELP... since the last message, then 421; 0 likewise
+  uint32_t hop_limit = 30;  // checked by the driver on content, kept here for reply
   bool normalise_bare_line_feed = false;  // false: 5yz on bare CR or LF in data
   bool offer_start_tls = false;
   // EHLO keywords not offered (and their parameters then refused): upper case, space separated set.
@@ -44,27 +44,32 @@ enum class Question : uint8_t {
   may_connect,    // asked by greet(): answer accept, or reject with a 421/554 reply
   may_mail,       // reverse-path known (session.envelope()); disk space, limits, sender policy
   may_relay,      // the newest recipient, session.pending_recipient()
-  begin_content,  // 354 (or the first BDAT) is due: the driver opens its draft now
+  begin_content,  // 354 (or the first BDAT) is due: the driver opens its draft now. When rejected,
+                  // DATA ends the transaction; a BDAT chunk is swallowed first
   commit,         // content is complete: make it durable
-  start_tls,  // 220 has been put into the reply; the driver runs the handshake, then tls_started
+  start_tls,  // 220 is in the reply; no answer(): the driver sends it, drops whatever it has read,
+              // shakes hands and calls tls_started(), or closes
 };
 
 // The driver's answer. For accept the session words its own reply, except commit, where queue_id
-// goes into "250 2.6.0 <queue_id> Queued mail for delivery". For reject, `reply` is the whole reply
-// line, "451 4.3.0 text", without CRLF.
+// goes into "250 2.6.0 X Queued mail for delivery". For reject, `reply` is the whole reply line,
+// "451 4.3.0 text", without CRLF: 4yz or 5yz (asserted); what could end the line is replaced, what
+// is too long is cut, and 421 closes.
 struct Answer {
   bool accept = true;
-  std::string reply;
-  std::string queue_id;
+  std::string reply = {};
+  std::string queue_id = {};
   bool close_after = false;  // send the reply, then end the session
 };
 
-// What the driver does after each call, in this order: append `content` to its draft, send
-// `reply`, look at the question, then close.
+// What the driver does after each call, in this order: append `content` to its draft, drop the
+// draft if `content_abandoned`, send `reply`, look at the question, then close. The session only
+// adds; the driver calls clear() before the next call.
 struct Actions {
   std::string reply;  // wire bytes to send, complete lines
-  // Decoded content pieces to append; views into the input given to feed(), valid until the next
-  // call; several because dot-stuffing splits.
+  // Decoded content pieces to append; views into the input given to feed() or static storage, valid
+  // until the next call; several because dot-stuffing splits. Every line end in them is CRLF,
+  // unless the envelope's body is BINARYMIME.
   std::vector<ByteView> content;
   bool content_abandoned = false;  // drop the draft: the transaction ended without commit
   Question question = Question::none;
@@ -84,7 +89,9 @@ class ServerSession {
   ServerSession(const ServerSession&) = delete;
   ServerSession& operator=(const ServerSession&) = delete;
 
-  // Once, first: opens may_connect; the answer yields the 220 banner or the refusal.
+  // Once, first: opens may_connect; the answer yields the 220 banner or the refusal. Octets fed
+  // before that answer are not consumed, but make an accepted client one that talks too early: 554
+  // and close. A driver that does not want this feeds nothing until then.
   void greet(Actions& actions);
   // Consumes as much as it can and returns that count. Stops early at a question or at close; the
   // driver keeps the rest and feeds it again after answer(). An incomplete command line is kept
@@ -92,12 +99,17 @@ class ServerSession {
   // flows it may return after one batch of pieces: call again until nothing is consumed.
   size_t feed(ByteView input, Actions& actions);
   void answer(const Answer& answer, Actions& actions);
-  // The content of this transaction will not be kept (memory, disk, hop limit, size in the driver):
-  // the rest of it is swallowed, then `reply` is sent instead of a commit question.
+  // The content of this transaction will not be kept (memory, disk, hop limit): the driver has
+  // dropped its draft, the rest of the content is swallowed, then `reply` (as in Answer) is sent
+  // instead of a commit question. Nothing happens if no content is streaming; with commit already
+  // open, answer that with a rejection.
   void refuse_content(std::string reply);
-  void tls_started();                // forgets everything learned (RFC 3207 4.2)
-  void time_out(Actions& actions);   // 421 4.4.2 and close
-  void shut_down(Actions& actions);  // 421 4.3.2 and close, at a safe point
+  void tls_started();               // forgets everything learned (RFC 3207 4.2)
+  void time_out(Actions& actions);  // 421 4.4.2 and close
+  // 421 4.3.2 and close, at a safe point: a message that is arriving is finished first.
+  void shut_down(Actions& actions);
+  // With commit open, time_out and peer_closed do not take the message back: the draft is the
+  // driver's until it answers; that answer is then said to nobody.
   void peer_closed(Actions& actions);
 
   // Valid while a transaction is open; recipients are only those accepted so far.

@@ -1,0 +1,266 @@
+// The front of the session: cuts the input into lines and content, carries answers back.
+#include "mailroot/smtp/server_session.h"
+
+#include <utility>
+
+#include "command_table.h"
+#include "content_flow.h"
+#include "mailroot/base/assert.h"
+#include "replies.h"
+#include "session_state.h"
+#include "verbs.h"
+
+namespace mailroot::smtp {
+
+struct ServerSession::State : SessionState {
+  using SessionState::SessionState;
+};
+
+namespace {
+
+constexpr std::byte kTlsHandshakeRecord{0x16};  // RFC 8446 5.1
+
+bool takes_content(const SessionState& session) {
+  return session.phase == Phase::data || session.phase == Phase::chunk;
+}
+
+TimerName timer_of(const SessionState& session) {
+  if (session.phase == Phase::committing) return TimerName::data_termination;
+  if (!takes_content(session)) return TimerName::command;
+  return session.content_started ? TimerName::data_block : TimerName::data_initiation;
+}
+
+void say_shutting_down(SessionState& session, Actions& actions) {
+  say_closing(session, actions, "421 4.3.2", "Server is going down", "shutting down");
+}
+
+// Content arrives, or more of it may (between two BDAT).
+bool is_streaming(const SessionState& session) {
+  return takes_content(session) || session.phase == Phase::chunks;
+}
+
+// The session may have ended or asked in the meantime. A server going down finishes the message
+// that is arriving, and nothing after it.
+bool can_read(const SessionState& session) {
+  return session.question == Question::none && session.phase != Phase::closed &&
+         session.phase != Phase::connected && (!session.shutting_down || is_streaming(session));
+}
+
+// Ends every call: states what the driver has to know.
+void settle(SessionState& session, Actions& actions) {
+  const bool is_closed = session.phase == Phase::closed;
+  const bool is_idle = session.question == Question::none && !is_streaming(session);
+  if (session.shutting_down && is_idle && !is_closed) say_shutting_down(session, actions);
+  actions.question = is_closed ? Question::none : session.question;
+  actions.timer = timer_of(session);
+}
+
+size_t feed_command(SessionState& session, ByteView input, Actions& actions) {
+  if (session.lines.at_line_start() && input.front() == kTlsHandshakeRecord) {
+    say(actions, "554 5.5.1 This port does not start with TLS");
+    close_session(session, actions, "TLS on a plain port");
+    return 0;
+  }
+  size_t consumed = 0;
+  switch (session.lines.read(input, consumed)) {
+    case LineReader::Event::incomplete:
+      break;
+    case LineReader::Event::line:
+      run_command_line(session, session.lines.line(), actions);
+      break;
+    case LineReader::Event::too_long:
+      refuse(session, actions, "500 5.5.2 Line too long");
+      break;
+    case LineReader::Event::endless:
+      say_closing(session, actions, "421 4.7.0", "Line too long", "endless command line");
+      break;
+  }
+  return consumed;
+}
+
+void greet_accepted(SessionState& session, Actions& actions) {
+  if (session.talked_early) {  // RFC 5321 3.1: the client waits; spam programs do not
+    say(actions, "554 5.5.1 You talked before the greeting");
+    return close_session(session, actions, "talked before the greeting");
+  }
+  session.phase = Phase::greeted;
+  actions.reply += "220 ";
+  actions.reply += session.rules.fqdn;
+  actions.reply += ' ';
+  say(actions, session.rules.banner.empty() ? std::string_view("ESMTP") : session.rules.banner);
+}
+
+void commit_accepted(SessionState& session, std::string_view queue_id, Actions& actions) {
+  ++session.messages;
+  session.errors = 0;
+  session.junk = 0;
+  session.draft_open = false;
+  actions.reply += "250 2.6.0 ";
+  actions.reply += queue_id;
+  say(actions, " Queued mail for delivery");
+  end_transaction(session, actions);
+}
+
+void accept(SessionState& session, Question question, const Answer& answer, Actions& actions) {
+  switch (question) {
+    case Question::may_connect:
+      return greet_accepted(session, actions);
+    case Question::may_mail:
+      return apply_mail(session, actions);
+    case Question::may_relay:
+      return apply_rcpt(session, actions);
+    case Question::begin_content:
+      return session.is_chunked ? apply_bdat(session, actions) : apply_data(session, actions);
+    case Question::commit:
+      return commit_accepted(session, answer.queue_id, actions);
+    case Question::start_tls:
+    case Question::none:
+      MAILROOT_ASSERT(false, "nothing to answer");
+  }
+}
+
+void reject(SessionState& session, Question question, const Answer& answer, Actions& actions) {
+  switch (question) {
+    case Question::may_connect:
+      refuse_with(session, actions, answer.reply);
+      if (session.phase != Phase::closed) close_session(session, actions, "refused");
+      return;
+    case Question::begin_content:
+      return refuse_opening(session, answer.reply, actions);
+    case Question::commit:
+      session.draft_open = false;
+      [[fallthrough]];
+    case Question::may_mail:
+      refuse_with(session, actions, answer.reply);
+      if (session.phase != Phase::closed) end_transaction(session, actions);
+      return;
+    case Question::may_relay:
+      return refuse_with(session, actions, answer.reply);
+    case Question::start_tls:
+    case Question::none:
+      MAILROOT_ASSERT(false, "nothing to answer");
+  }
+}
+
+}  // namespace
+
+void Actions::clear() {
+  reply.clear();
+  content.clear();
+  content_abandoned = false;
+  question = Question::none;
+  timer = TimerName::command;
+  close = false;
+  close_reason = {};
+}
+
+ServerSession::ServerSession(SessionRules rules, const SocketAddress& client)
+    : state_(std::make_unique<State>(std::move(rules), client)) {}
+
+ServerSession::~ServerSession() = default;
+
+void ServerSession::greet(Actions& actions) {
+  MAILROOT_ASSERT(state_->phase == Phase::connected, "greeted once");
+  ask(*state_, Question::may_connect);
+  settle(*state_, actions);
+}
+
+size_t ServerSession::feed(ByteView input, Actions& actions) {
+  SessionState& session = *state_;
+  size_t consumed = 0;
+  if (session.phase == Phase::connected && !input.empty()) session.talked_early = true;
+  while (consumed < input.size() && can_read(session)) {
+    const ByteView rest = input.subspan(consumed);
+    const size_t step = takes_content(session) ? feed_content(session, rest, actions)
+                                               : feed_command(session, rest, actions);
+    if (step == 0) break;  // the batch of pieces is full
+    consumed += step;
+  }
+  if (session.phase == Phase::handshake) consumed = input.size();
+  settle(session, actions);
+  return consumed;
+}
+
+void ServerSession::answer(const Answer& answer, Actions& actions) {
+  SessionState& session = *state_;
+  const Question question = std::exchange(session.question, Question::none);
+  if (session.phase != Phase::closed) {
+    if (answer.accept) {
+      accept(session, question, answer, actions);
+    } else {
+      reject(session, question, answer, actions);
+    }
+  }
+  const bool ends = answer.close_after || answer.reply.starts_with("421");
+  if (ends && session.phase != Phase::closed) {
+    close_session(session, actions, "closed by policy");
+  }
+  settle(session, actions);
+}
+
+void ServerSession::refuse_content(std::string reply) {
+  SessionState& session = *state_;
+  if (!content_is_streaming()) return;
+  session.draft_open = false;
+  if (session.refusal != Refusal::none) return;
+  session.refusal = Refusal::driver;
+  session.refusal_reply = std::move(reply);
+}
+
+void ServerSession::tls_started() {
+  SessionState& session = *state_;
+  MAILROOT_ASSERT(session.question == Question::start_tls, "after STARTTLS only");
+  session.question = Question::none;
+  session.phase = Phase::greeted;
+  session.is_tls = true;
+  session.is_extended = false;
+  session.client_name.clear();
+  session.lines.forget();
+}
+
+void ServerSession::time_out(Actions& actions) {
+  if (state_->phase == Phase::closed) return;
+  say_closing(*state_, actions, "421 4.4.2", "Timeout", "timeout");
+  settle(*state_, actions);
+}
+
+void ServerSession::shut_down(Actions& actions) {
+  SessionState& session = *state_;
+  session.shutting_down = true;
+  settle(session, actions);
+}
+
+void ServerSession::peer_closed(Actions& actions) {
+  SessionState& session = *state_;
+  if (session.phase == Phase::closed) return;
+  close_session(session, actions, "connection closed by client");
+  settle(session, actions);
+}
+
+const Envelope& ServerSession::envelope() const { return state_->envelope; }
+
+Envelope ServerSession::take_envelope() { return std::move(state_->envelope); }
+
+const Recipient& ServerSession::pending_recipient() const { return state_->pending; }
+
+const std::string& ServerSession::client_name() const { return state_->client_name; }
+
+ExtendedProtocol ServerSession::protocol() const {
+  if (state_->envelope.smtputf8) {
+    return state_->is_tls ? ExtendedProtocol::utf8smtps : ExtendedProtocol::utf8smtp;
+  }
+  if (state_->is_tls) return ExtendedProtocol::esmtps;
+  return state_->is_extended ? ExtendedProtocol::esmtp : ExtendedProtocol::smtp;
+}
+
+bool ServerSession::in_transaction() const {
+  const Phase phase = state_->phase;
+  return phase == Phase::mail || phase == Phase::rcpt || phase == Phase::chunks ||
+         phase == Phase::chunk || phase == Phase::data || phase == Phase::committing;
+}
+
+bool ServerSession::content_is_streaming() const { return is_streaming(*state_); }
+
+uint64_t ServerSession::messages_accepted() const { return state_->messages; }
+
+}  // namespace mailroot::smtp

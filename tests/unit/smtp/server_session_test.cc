@@ -1,0 +1,297 @@
+// The session's front: what a transcript cannot say.
+#include "mailroot/smtp/server_session.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mailroot/smtp/limits.h"
+#include "session_driver.h"
+
+using namespace mailroot;
+using namespace mailroot::smtp;
+using test::SessionDriver;
+
+namespace {
+
+SessionRules rules_for_test() {
+  SessionRules rules;
+  rules.fqdn = "mx.test";
+  rules.default_domain = "here.test";
+  rules.errors_max = 0;
+  return rules;
+}
+
+SocketAddress client() { return *SocketAddress::parse("192.0.2.9:40000"); }
+
+constexpr std::string_view kTransaction = "HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
+
+std::string last_reply(const SessionDriver& driver) {
+  return driver.log().empty() ? "" : driver.log().back();
+}
+
+// Code of the reply to one command in the state that `prefix` leads to; "-" for none.
+std::string code_of(std::string_view prefix, std::string_view command) {
+  SessionDriver driver(rules_for_test());
+  driver.greet();
+  driver.send(prefix);
+  const size_t replies = driver.log().size();
+  driver.send(command);
+  CHECK(driver.violations() == std::vector<std::string>{});
+  for (size_t i = replies; i < driver.log().size(); ++i) {
+    if (driver.log()[i].starts_with("S: ")) return driver.log()[i].substr(3, 3);
+  }
+  return "-";
+}
+
+}  // namespace
+
+TEST_CASE("every state with every command") {
+  const std::vector<std::string> commands = {
+      "EHLO x", "HELO x",   "MAIL FROM:<e@f>", "RCPT TO:<g@h>",
+      "DATA",   "BDAT 0",   "BDAT 0 LAST",     "RSET",
+      "NOOP",   "VRFY x",   "EXPN x",          "HELP",
+      "QUIT",   "STARTTLS", "AUTH x",          "FOO",
+      "",       "GET /",    "BDAT -1"};
+  struct Row {
+    const char* name;
+    std::string prefix;
+    std::vector<const char*> codes;
+  };
+  const std::string hello = "HELO x\r\n";
+  const std::string mail = hello + "MAIL FROM:<a@b>\r\n";
+  const std::string rcpt = mail + "RCPT TO:<c@d>\r\n";
+  const std::string chunks = rcpt + "BDAT 1\r\nx";
+  const std::vector<Row> rows = {
+      {"greeted",
+       "",
+       {"250", "250", "503", "503", "503", "503", "503", "250", "250", "252", "502", "214", "221",
+        "502", "502", "500", "500", "554", "501"}},
+      {"ready",
+       hello,
+       {"250", "250", "250", "503", "503", "503", "503", "250", "250", "252", "502", "214", "221",
+        "502", "502", "500", "500", "554", "501"}},
+      {"mail",
+       mail,
+       {"250", "250", "503", "250", "503", "503", "503", "250", "250", "252", "502", "214", "221",
+        "503", "502", "500", "500", "554", "501"}},
+      {"rcpt",
+       rcpt,
+       {"250", "250", "503", "250", "354", "250", "250", "250", "250", "252", "502", "214", "221",
+        "503", "502", "500", "500", "554", "501"}},
+      {"chunks",
+       chunks,
+       {"250", "250", "503", "503", "503", "250", "250", "250", "250", "252", "502", "214", "221",
+        "503", "502", "500", "500", "554", "501"}},
+      {"data",
+       rcpt + "DATA\r\n",
+       {"-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-",
+        "-"}},
+      {"chunk",
+       rcpt + "BDAT 1000\r\n",
+       {"-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-",
+        "-"}},
+      {"closed",
+       "QUIT\r\n",
+       {"-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-",
+        "-"}},
+  };
+  for (const Row& row : rows) {
+    REQUIRE(row.codes.size() == commands.size());
+    for (size_t i = 0; i < commands.size(); ++i) {
+      CAPTURE(row.name);
+      CAPTURE(commands[i]);
+      CHECK(code_of(row.prefix, commands[i] + "\r\n") == row.codes[i]);
+    }
+  }
+}
+
+TEST_CASE("while a question is open nothing is consumed") {
+  ServerSession session(rules_for_test(), client());
+  Actions actions;
+  session.greet(actions);
+  CHECK(actions.question == Question::may_connect);
+  actions.clear();
+  session.answer({}, actions);
+  CHECK(actions.reply == "220 mx.test ESMTP\r\n");
+  actions.clear();
+  const std::string input = "HELO x\r\nMAIL FROM:<a@b>\r\nNOOP\r\n";
+  const size_t consumed = session.feed(as_bytes(input), actions);
+  CHECK(consumed == input.size() - 6);
+  CHECK(actions.question == Question::may_mail);
+  CHECK(session.envelope().reverse_path == Mailbox{"a", "b"});
+  actions.clear();
+  CHECK(session.feed(as_bytes("NOOP\r\n"), actions) == 0);
+  CHECK(actions.question == Question::may_mail);
+  CHECK(actions.reply.empty());
+  actions.clear();
+  session.answer({}, actions);
+  CHECK(actions.question == Question::none);
+  CHECK(session.in_transaction());
+  CHECK(session.feed(as_bytes("NOOP\r\n"), actions) == 6);
+}
+
+TEST_CASE("a client that talks before the greeting is sent away") {
+  ServerSession session(rules_for_test(), client());
+  Actions actions;
+  session.greet(actions);
+  actions.clear();
+  CHECK(session.feed(as_bytes("EHLO x\r\n"), actions) == 0);
+  CHECK(actions.reply.empty());
+  actions.clear();
+  session.answer({}, actions);
+  CHECK(actions.reply == "554 5.5.1 You talked before the greeting\r\n");
+  CHECK(actions.close);
+  CHECK(session.feed(as_bytes("EHLO x\r\n"), actions) == 0);
+}
+
+TEST_CASE("the recipient in question is not yet in the envelope") {
+  ServerSession session(rules_for_test(), client());
+  Actions actions;
+  session.greet(actions);
+  session.answer({}, actions);
+  session.feed(as_bytes("HELO x\r\nMAIL FROM:<a@b>\r\n"), actions);
+  session.answer({}, actions);
+  session.feed(as_bytes("RCPT TO:<c@d> NOTIFY=NEVER\r\n"), actions);
+  CHECK(actions.question == Question::may_relay);
+  CHECK(session.envelope().recipients.empty());
+  CHECK(session.pending_recipient().address == Mailbox{"c", "d"});
+  CHECK(session.pending_recipient().notify.never);
+  session.answer({.accept = false, .reply = "550 5.7.1 No"}, actions);
+  CHECK(session.envelope().recipients.empty());
+  session.feed(as_bytes("RCPT TO:<e@f>\r\n"), actions);
+  CHECK_FALSE(session.pending_recipient().notify.never);
+  session.answer({}, actions);
+  CHECK(session.envelope().recipients.size() == 1);
+}
+
+TEST_CASE("timers name the wait of RFC 5321 4.5.3.2") {
+  SessionDriver driver(rules_for_test());
+  driver.greet();
+  CHECK(driver.timer() == TimerName::command);
+  driver.send(std::string(kTransaction) + "DATA\r\n");
+  CHECK(driver.timer() == TimerName::data_initiation);
+  driver.send("x");
+  CHECK(driver.timer() == TimerName::data_block);
+  driver.decide = [&driver](Question question) {
+    if (question == Question::commit) CHECK(driver.timer() == TimerName::data_termination);
+    return Answer{};
+  };
+  driver.send("\r\n.\r\n");
+  CHECK(driver.timer() == TimerName::command);
+  CHECK(driver.session().messages_accepted() == 1);
+}
+
+TEST_CASE("a time-out or a lost client during commit does not take the message back") {
+  for (const bool times_out : {true, false}) {
+    ServerSession session(rules_for_test(), client());
+    Actions actions;
+    session.greet(actions);
+    session.answer({}, actions);
+    for (const std::string_view line :
+         {"HELO x\r\nMAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\n", "DATA\r\n"}) {
+      session.feed(as_bytes(line), actions);
+      session.answer({}, actions);
+    }
+    session.feed(as_bytes(".\r\n"), actions);
+    CHECK(actions.question == Question::commit);
+    actions.clear();
+    if (times_out) {
+      session.time_out(actions);
+    } else {
+      session.peer_closed(actions);
+    }
+    CHECK(actions.close);
+    CHECK_FALSE(actions.content_abandoned);
+    actions.clear();
+    session.answer({.queue_id = "X"}, actions);
+    CHECK(actions.reply.empty());
+    CHECK(actions.question == Question::none);
+  }
+}
+
+TEST_CASE("the protocol for the trace field") {
+  SessionRules rules = rules_for_test();
+  rules.offer_start_tls = true;
+  SessionDriver driver(rules);
+  driver.greet();
+  driver.send("HELO x\r\n");
+  CHECK(driver.session().protocol() == ExtendedProtocol::smtp);
+  CHECK(driver.session().client_name() == "x");
+  driver.send("EHLO y\r\n");
+  CHECK(driver.session().protocol() == ExtendedProtocol::esmtp);
+  driver.send("MAIL FROM:<a@b> SMTPUTF8\r\n");
+  CHECK(driver.session().protocol() == ExtendedProtocol::utf8smtp);
+  driver.send("RSET\r\nSTARTTLS\r\n");
+  CHECK(driver.waits_for_tls());
+  driver.tls_started();
+  CHECK(driver.session().client_name().empty());
+  driver.send("EHLO y\r\n");
+  CHECK(driver.session().protocol() == ExtendedProtocol::esmtps);
+  driver.send("MAIL FROM:<a@b> SMTPUTF8\r\n");
+  CHECK(driver.session().protocol() == ExtendedProtocol::utf8smtps);
+}
+
+TEST_CASE("a million recipients: 452 beyond the limit, and an end to it") {
+  SessionDriver driver(rules_for_test());
+  driver.greet();
+  driver.send("HELO x\r\nMAIL FROM:<a@b>\r\n");
+  std::string block;
+  for (int i = 0; i < 1000; ++i) block += "RCPT TO:<c@d>\r\n";
+  driver.send(block);
+  CHECK(last_reply(driver) == "S: 250 2.1.5 <c@d>");
+  driver.send(block);
+  CHECK(last_reply(driver) == "S: 452 4.5.3 Too many recipients");
+  for (int i = 0; i < 1000 && !driver.is_closed(); ++i) driver.send(block);
+  CHECK(last_reply(driver) == "X: recipients flood");
+}
+
+TEST_CASE("content that is refused cannot go on for ever") {
+  for (const std::string_view opening : {"DATA\r\n", "BDAT 300000000\r\n"}) {
+    SessionRules rules = rules_for_test();
+    rules.size_limit_bytes = 60'000'000;
+    SessionDriver driver(rules);
+    driver.greet();
+    driver.send(std::string(kTransaction) + std::string(opening));
+    std::string block(1 << 20, 'x');
+    for (int i = 0; i < 400 && !driver.is_closed(); ++i) driver.send(block);
+    CHECK(driver.is_closed());
+    CHECK(driver.violations() == std::vector<std::string>{});
+    const auto& log = driver.log();
+    CHECK(log[log.size() - 2].starts_with("S: 552 5.3.4"));
+    CHECK(log.back() == "X: endless refused content");
+  }
+}
+
+TEST_CASE("an endless command line ends the session") {
+  SessionDriver driver(rules_for_test());
+  driver.greet();
+  const std::string block(1 << 20, 'x');
+  for (int i = 0; i < 300 && !driver.is_closed(); ++i) driver.send(block);
+  const auto& log = driver.log();
+  CHECK(log[1] == "S: 500 5.5.2 Line too long");
+  CHECK(log.back() == "X: endless command line");
+}
+
+TEST_CASE("the longest addresses fit a reply line") {
+  SessionDriver driver(rules_for_test());
+  driver.greet();
+  std::string quoted;
+  for (size_t i = 0; i < kLocalPartMax; ++i) quoted += "\\\"";
+  const std::string domain = std::string(63, 'd') + "." + std::string(50, 'd');
+  driver.send("HELO x\r\nMAIL FROM:<\"" + quoted + "\"@" + domain + ">\r\n");
+  CHECK(last_reply(driver).starts_with("S: 250 2.1.0 <\""));
+  CHECK(driver.violations() == std::vector<std::string>{});
+}
+
+TEST_CASE("a driver's reply is cut to the line limit") {
+  SessionDriver driver(rules_for_test());
+  driver.greet();
+  driver.send("HELO x\r\n");
+  driver.script(Question::may_mail, 0, {.accept = false, .reply = "550 " + std::string(2000, 'x')});
+  driver.send("MAIL FROM:<a@b>\r\n");
+  CHECK(last_reply(driver).size() == 3 + kReplyLineMax - 2);
+  CHECK(driver.violations() == std::vector<std::string>{});
+}
