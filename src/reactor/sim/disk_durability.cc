@@ -75,13 +75,17 @@ void Disk::sync_directory_unordered(InodeId directory, uint64_t sequence) {
   for (size_t i = changes_.size(); i-- > 0;) {
     const NameChange& change = changes_[i];
     if (change.sequence > sequence) continue;
-    needed[i] = change.directory == directory || change.directory2 == directory ||
-                inodes.contains(change.inode) || names.contains({change.directory, change.name}) ||
-                names.contains({change.directory2, change.name2});
+    const bool renames = change.kind == NameChange::Kind::rename;
+    needed[i] = change.directory == directory || inodes.contains(change.inode) ||
+                names.contains({change.directory, change.name});
+    if (renames) {
+      needed[i] = needed[i] || change.directory2 == directory ||
+                  names.contains({change.directory2, change.name2});
+    }
     if (!needed[i]) continue;
     inodes.insert(change.inode);
     names.insert({change.directory, change.name});
-    names.insert({change.directory2, change.name2});
+    if (renames) names.insert({change.directory2, change.name2});
   }
   std::vector<NameChange> left;
   for (size_t i = 0; i < changes_.size(); ++i) {
