@@ -6,6 +6,9 @@ import time
 from . import accounting, tools
 
 SATURATED = 0.9  # of one core per thread
+# Postfix starts a process for each connection, 1.2 MiB each and some 10 ms of fork: more of them
+# measure the machine, and could take all its memory.
+POSTFIX_IDLE_MAX = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,9 +119,8 @@ def relay(programs, workplace, server, case, time_limit):
         time.sleep(1)
     finally:
         warm.stop()
-    # The same port, so that the server's next hop stays: the sink binds with SO_REUSEPORT.
-    sink = tools.Sink(programs, "--expect", str(messages), "--latency",
-                      "--listen", f"127.0.0.1:{warm.port}")
+    # The same port, so that the server's next hop stays.
+    sink = tools.Sink(programs, "--expect", str(messages), "--latency", port=warm.port)
     try:
         with accounting.Peak(server.pid) as peak:
             before_s = accounting.tree_cpu_s(server.pid)
@@ -143,14 +145,17 @@ def relay(programs, workplace, server, case, time_limit):
 
 
 def idle(programs, workplace, server, case, time_limit):
+    wanted = case.connections
+    if server.name == "postfix":
+        wanted = min(wanted, POSTFIX_IDLE_MAX)
     with tools.refusing_port() as next_hop:
         directory = workplace.new(server.name)
-        port = server.start(directory, next_hop, case.connections, deliver=False)
+        port = server.start(directory, next_hop, wanted, deliver=False)
         programs.source(port, connections=1, messages=20, run="warm-up.bench.example")
         before, _ = accounting.tree_memory(server.pid)
         kernel_before = accounting.kernel_memory()
         started = time.monotonic()
-        source = programs.start_source(port, connections=case.connections, idle=True, hold=3600,
+        source = programs.start_source(port, connections=wanted, idle=True, hold=3600,
                                        time_limit=time_limit)
         # The source says "holding N" when all are open, or when no more can be opened.
         line = source.stderr.readline()
@@ -165,8 +170,11 @@ def idle(programs, workplace, server, case, time_limit):
            "bytes_each": (after - before) / max(opened, 1),
            "kernel_bytes_each": (kernel_after - kernel_before) / max(opened, 1),
            "peak_bytes": after, "source_share": result["cpu_share"], "notes": []}
-    if opened < case.connections:
-        row["notes"].append(f"{opened} of {case.connections} opened")
+    if wanted < case.connections:
+        row["notes"].append(f"asked for {wanted} only: a process each")
+    if opened < wanted:
+        row["notes"].append(f"{opened} of {wanted} opened")
+        row["invalid"] = server.name != "postfix"
     return row
 
 

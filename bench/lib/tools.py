@@ -98,9 +98,9 @@ class Programs:
 class Sink:
     """A running mailroot-sink; `port` is where it listens."""
 
-    def __init__(self, programs, *options):
+    def __init__(self, programs, *options, port=0):
         self.process = subprocess.Popen(
-            [programs.path("sink"), "--listen", "127.0.0.1:0", "--json", *options],
+            [programs.path("sink"), "--listen", f"127.0.0.1:{port}", "--json", *options],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("listening on "):
