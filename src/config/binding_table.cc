@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace mailroot::config {
 
 std::string BindingKey::to_string() const {
@@ -57,10 +59,10 @@ void BindingTable::index_claims() {
 }
 
 const ServerPlan* ReloadPlan::find(std::string_view server) const {
-  for (const auto& plan : servers) {
-    if (plan.server == server) return &plan;
-  }
-  return nullptr;
+  const auto found = std::lower_bound(
+      servers.begin(), servers.end(), server,
+      [](const ServerPlan& plan, std::string_view id) { return plan.server < id; });
+  return found == servers.end() || found->server != server ? nullptr : &*found;
 }
 
 bool ReloadPlan::changes_nothing() const {

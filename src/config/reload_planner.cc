@@ -1,9 +1,9 @@
 // plan_reload: from the table that runs and the snapshot to come to the next table.
 //
 //   1 who runs       wishes: running and still defined, or new with autostart, or told to
-//   2 who gets what  running servers first, then newcomers in id order; each all or nothing.
-//                    A running server that cannot have all it asks for keeps what it had, and
-//                    the contest begins again, because what it had is taken once more
+//   2 who gets what  running servers first: they hold what they have, and move to what their
+//                    files ask for where nobody stands in the way; who cannot move is flagged.
+//                    Then newcomers in id order. Each gets all it asks for or nothing
 //   3 sockets        every key that has a socket or an owner gets one holder: its owner, else
 //                    the wildcard's server if nobody claims the address, else nobody
 //   4 actions        the difference, by server
@@ -63,65 +63,83 @@ class ReloadPlanner {
     }
   }
 
-  // What a wanted server asks for: a flagged one what it has, any other what its file says.
-  const std::vector<Binding>& asked_by(const std::string& id) const {
-    return flagged_.contains(id) ? old_server(id)->bindings : defined_.at(id)->bindings;
-  }
-
   void contend() {
     for (const auto& id : wanted_) {
-      const auto stopped = conditions_.must_stop.find(id);
-      const auto hindered = conditions_.cannot_start.find(id);
-      if (stopped != conditions_.must_stop.end()) {
-        refused_[id] = stopped->second;
-      } else if (hindered != conditions_.cannot_start.end()) {
-        (stays_running(id) ? flagged_ : refused_)[id] = hindered->second;
-      }
+      if (stays_running(id)) take_all(id, old_server(id)->bindings);
     }
-    // Each round flags one more running server, so there are at most as many as servers.
-    while (!try_running_servers()) {
-    }
+    move_running_servers();
     for (const auto& id : wanted_) {
-      if (stays_running(id) || refused_.contains(id)) continue;
+      if (stays_running(id)) {
+        if (!moved_.contains(id)) flagged_[id] = find_obstacle(id);
+        continue;
+      }
       std::string obstacle = find_obstacle(id);
       if (obstacle.empty()) {
-        take_all(id);
+        take_all(id, defined_.at(id)->bindings);
       } else {
         refused_[id] = std::move(obstacle);
       }
     }
   }
 
-  bool try_running_servers() {
-    owners_.clear();
-    for (const auto& id : wanted_) {
-      if (!stays_running(id)) continue;
-      // First what they listen on: nobody takes that from a running server.
-      for (const Binding& binding : asked_by(id)) {
-        if (listened(id, key_of(binding))) owners_.emplace(key_of(binding), Claim{id, &binding});
+  // From what they have to what their files say, until nobody can move any more: then those who
+  // did not are in a clash that asking again would not solve.
+  void move_running_servers() {
+    bool any = true;
+    while (any) {
+      any = false;
+      for (const auto& id : wanted_) {
+        if (stays_running(id) && !moved_.contains(id) && try_move(id)) any = true;
       }
     }
-    for (const auto& id : wanted_) {
-      if (!stays_running(id) || flagged_.contains(id)) continue;
-      std::string obstacle = find_obstacle(id);
-      if (!obstacle.empty()) {
-        flagged_[id] = std::move(obstacle);
-        return false;
+  }
+
+  // Moves `id`, together with those who hold what it asks for and would give it up: two servers
+  // can swap their bindings, a chain of them can shift by one. All of them move, or none.
+  bool try_move(const std::string& id) {
+    std::set<std::string> group;
+    std::vector<std::string> todo = {id};
+    std::map<BindingKey, std::string> asked;
+    while (!todo.empty()) {
+      const std::string mover = std::move(todo.back());
+      todo.pop_back();
+      if (!group.insert(mover).second) continue;
+      if (conditions_.cannot_start.contains(mover)) return false;
+      for (const Binding& binding : defined_.at(mover)->bindings) {
+        const BindingKey key = key_of(binding);
+        const auto [first, is_new] = asked.emplace(key, mover);
+        if ((!is_new && first->second != mover) || !can_open(key)) return false;
+        const auto owner = owners_.find(key);
+        if (owner == owners_.end() || owner->second.server == mover) continue;
+        if (keeps(owner->second.server, key)) return false;
+        todo.push_back(owner->second.server);
       }
-      take_all(id);
     }
+    for (const auto& mover : group) release_all(mover);
+    for (const auto& mover : group) take_all(mover, defined_.at(mover)->bindings);
+    moved_.insert(group.begin(), group.end());
     return true;
   }
 
-  bool listened(const std::string& id, const BindingKey& key) const {
-    const auto& bindings = old_server(id)->bindings;
+  // Its owner will not give it up, whether it moves or not.
+  bool keeps(const std::string& id, const BindingKey& key) const {
+    if (moved_.contains(id)) return true;
+    const auto& bindings = defined_.at(id)->bindings;
     return std::any_of(bindings.begin(), bindings.end(),
                        [&](const Binding& binding) { return key_of(binding) == key; });
   }
 
-  // Why `id` cannot have all it asks for; empty when it can.
+  // A socket we hold needs no opening.
+  bool can_open(const BindingKey& key) const {
+    return old_.sockets_.contains(key) || !conditions_.cannot_open.contains(key);
+  }
+
+  // Why `id` cannot start, or cannot have what its file asks for; empty when it can.
   std::string find_obstacle(const std::string& id) const {
-    for (const Binding& binding : asked_by(id)) {
+    for (const auto* reasons : {&conditions_.must_stop, &conditions_.cannot_start}) {
+      if (const auto found = reasons->find(id); found != reasons->end()) return found->second;
+    }
+    for (const Binding& binding : defined_.at(id)->bindings) {
       const BindingKey key = key_of(binding);
       const auto owner = owners_.find(key);
       if (owner != owners_.end() && owner->second.server != id) {
@@ -129,20 +147,20 @@ class ReloadPlanner {
                            key.to_string(), id, binding.place.to_string(), owner->second.server,
                            owner->second.binding->place.to_string());
       }
-      const auto closed = conditions_.cannot_open.find(key);
-      // A socket we hold needs no opening.
-      if (closed != conditions_.cannot_open.end() && !old_.sockets_.contains(key)) {
+      if (!can_open(key)) {
         return fmt::format("binding {} ({}): {}", key.to_string(), binding.place.to_string(),
-                           closed->second);
+                           conditions_.cannot_open.at(key));
       }
     }
     return {};
   }
 
-  void take_all(const std::string& id) {
-    for (const Binding& binding : asked_by(id)) {
-      owners_.emplace(key_of(binding), Claim{id, &binding});
-    }
+  void release_all(const std::string& id) {
+    for (const Binding& binding : old_server(id)->bindings) owners_.erase(key_of(binding));
+  }
+
+  void take_all(const std::string& id, const std::vector<Binding>& bindings) {
+    for (const Binding& binding : bindings) owners_.emplace(key_of(binding), Claim{id, &binding});
   }
 
   BindingTable make_table() const {
@@ -238,6 +256,7 @@ class ReloadPlanner {
   const PlanConditions& conditions_;
   std::map<std::string, const VirtualServer*> defined_;
   std::set<std::string> wanted_;
+  std::set<std::string> moved_;                 // running, have what their files ask for
   std::map<std::string, std::string> flagged_;  // running, keep their old bindings: why
   std::map<std::string, std::string> refused_;  // not running, cannot start: why
   Owners owners_;

@@ -30,6 +30,14 @@ std::unexpected<Problem> about_line(const std::string& file, int line, size_t co
   return std::unexpected(std::move(problem));
 }
 
+// By its first octet (RFC 3629); 1 for octets that begin none.
+size_t character_length(char first) {
+  const auto octet = static_cast<unsigned char>(first);
+  if (octet >= 0xF0) return 4;
+  if (octet >= 0xE0) return 3;
+  return octet >= 0xC0 ? 2 : 1;
+}
+
 // The first octet of `line` that cannot be, and why; empty when all are fine.
 std::string find_bad_octet(std::string_view line, size_t& column) {
   bool indentation = true;
@@ -45,14 +53,11 @@ std::string find_bad_octet(std::string_view line, size_t& column) {
     if (octet != ' ') indentation = false;
   }
   if (smtp::is_valid_utf8(line)) return {};
-  for (column = 1; column < line.size() && smtp::is_valid_utf8(line.substr(0, column)); ++column) {
-    // A sequence cut in the middle is invalid too: step over whole characters.
-    while (column < line.size() && (static_cast<unsigned char>(line[column]) & 0xC0) == 0x80 &&
-           !smtp::is_valid_utf8(line.substr(0, column)) &&
-           smtp::is_valid_utf8(line.substr(0, column + 1))) {
-      ++column;
-    }
+  size_t i = 0;
+  while (i < line.size() && smtp::is_valid_utf8(line.substr(i, character_length(line[i])))) {
+    i += character_length(line[i]);
   }
+  column = i + 1;
   return "octets that are not UTF-8";
 }
 

@@ -170,13 +170,25 @@ class TreeBuilder final : public YAML::EventHandler {
 
 // yaml-cpp's words, made readable where they are not.
 std::string explain(const std::string& message, const TreeBuilder& builder) {
-  if (message.contains("flow not found") || message.contains("end of map not found") ||
-      message.contains("end of sequence not found")) {
+  if (message.contains("flow end")) {
+    return "syntax error: a bracket closes that is not the last one opened";
+  }
+  if (message.starts_with("end of ")) {
     const std::string bracket = builder.unclosed_bracket();
     if (!bracket.empty()) return "syntax error: " + bracket;
     return "syntax error: not a key of this map nor an entry of this list (indentation?)";
   }
+  if (message.contains("EOF in scalar")) {
+    return "syntax error: a quoted text is not closed before the end of the file";
+  }
   return "syntax error: " + message;
+}
+
+// yaml-cpp 0.7 takes the end of a file behind a line end for a closing quote: leave that line end
+// out, and it complains.
+std::string_view without_trailing_blanks(std::string_view text) {
+  const size_t last = text.find_last_not_of(" \t\r\n");
+  return text.substr(0, last == std::string_view::npos ? 0 : last + 1);
 }
 
 std::unexpected<Problem> problem_at(const std::string& file, int line, int column,
@@ -192,7 +204,7 @@ std::unexpected<Problem> problem_at(const std::string& file, int line, int colum
 std::expected<Node, Problem> parse_yaml(std::string_view text, const std::string& file) {
   TreeBuilder builder;
   try {
-    std::istringstream stream{std::string(text)};
+    std::istringstream stream{std::string(without_trailing_blanks(text))};
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
