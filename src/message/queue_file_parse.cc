@@ -19,6 +19,8 @@ bool read_number(std::string_view text, Number& number, int base = 10) {
   return error == std::errc() && end == text.data() + text.size() && !text.empty();
 }
 
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '\x7F'; }
+
 // Takes `prefix` off `text`.
 bool take(std::string_view& text, std::string_view prefix) {
   if (!text.starts_with(prefix)) return false;
@@ -199,8 +201,7 @@ bool BlockReader::line(std::string_view name, std::string_view& value, size_t* o
   if (!rest.starts_with(name)) return fail(QueueParseError::damaged, name);
   if (end < name.size() + 1 || rest[end - 1] != '\r') return fail(QueueParseError::damaged, name);
   value = rest.substr(name.size(), end - 1 - name.size());
-  if (value.find_first_of(std::string_view("\0\r", 2)) != std::string_view::npos)
-    return fail(QueueParseError::damaged, name);
+  if (std::ranges::any_of(value, is_control)) return fail(QueueParseError::damaged, name);
   if (offset != nullptr) *offset = at_ + name.size();
   at_ += end + 1;
   return true;
@@ -258,6 +259,8 @@ bool BlockReader::read_state() {
   if (is_next(kOrigin)) {
     std::string_view origin;
     if (!line(kOrigin, origin)) return false;
+    if (origin.empty() || origin.size() > kQueueOriginMax)
+      return fail(QueueParseError::damaged, kOrigin);
     header.origin = origin;
   }
   if (!line_with(kTimes, &layout.times_offset,

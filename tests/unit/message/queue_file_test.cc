@@ -210,6 +210,8 @@ TEST_CASE("each damaged line is noticed") {
       {"traits=-b-n--", "traits=b--n--"},
       {"traits=-b-n--", "traits=-b-n-"},
       {"X-Queue-Last: ", "X-Queue-Last:  "},
+      {"451 4.7.1", "451\a4.7.1"},
+      {"X-Queue-Origin: [192.0.2.7]", "X-Queue-Origin: [192.0.2.7]\t"},
       {"X-Queue-Status: DHF", "X-Queue-Status: DH"},
       {"X-Queue-Status: DHF", "X-Queue-Status: DHFW"},
       {"X-Queue-Status: DHF", "X-Queue-Status: DHX"},
