@@ -1,0 +1,124 @@
+// Supervisor: the life of the virtual servers. It loads the configuration, plans, prepares,
+// commits and retires (architecture 12), and answers control's questions by asking the shards.
+// Control thread only; its operations take turns, in the order in which they were asked for.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mailroot/base/log.h"
+#include "mailroot/base/queue_id.h"
+#include "mailroot/config/binding_table.h"
+#include "mailroot/config/snapshot.h"
+#include "mailroot/queue/queue.h"
+#include "mailroot/reactor/reactor.h"
+#include "mailroot/server/shard.h"
+#include "mailroot/smtp/envelope.h"
+#include "mailroot/spool/spool.h"
+
+namespace mailroot::server {
+
+// IIS's seven (ServerState 1 to 7).
+//
+//   stopped -> starting -> started -> pausing -> paused -> continuing -> started
+//      ^                      |                    |
+//      +------- stopping <----+--------------------+
+enum class State : uint8_t { starting, started, stopping, stopped, pausing, paused, continuing };
+std::string_view to_string(State state);
+
+struct ServerView {
+  std::string id, name;
+  State state = State::stopped;
+  std::string reason;                  // why it is stopped, or why it keeps its old bindings
+  std::vector<std::string> bindings;   // as configured
+  std::vector<std::string> listening;  // as held
+  std::string default_domain, fqdn, home_directory;
+  uint64_t connections_open = 0, connections = 0, connections_refused = 0;
+  uint64_t messages = 0, messages_refused = 0, bytes = 0, recipients_refused = 0;
+  uint64_t delivered = 0, deferred = 0, bounced = 0, dropped = 0, outbound_open = 0;
+  queue::QueueCounters queue;
+  spool::SpoolCounters spool;
+};
+
+struct ServiceView {
+  std::string version, config_file;
+  uint32_t shards = 0;
+  std::string io;  // backend of the shards, with the reason for a fallback
+  int64_t uptime_seconds = 0;
+  bool built_in_default = false;
+  std::vector<std::string> warnings;
+  std::string last_reload;  // "applied", or the first problem
+};
+
+struct ReloadReport {
+  bool applied = false;
+  std::vector<std::string> problems;  // level 1: nothing was changed
+  std::vector<std::string> changes;   // sentences, one per server that is not merely kept
+};
+
+struct QueuedMessage {
+  std::string server;
+  queue::MessageView view;
+};
+
+struct QueuePage {
+  std::vector<QueuedMessage> entries;
+  uint64_t next_cursor = 0;  // 0: no more
+};
+
+struct MessageDetail {
+  QueuedMessage message;
+  smtp::Envelope envelope;
+  std::string status;
+  spool::MessageTimes times;
+};
+
+struct RetryReport {
+  uint64_t messages = 0;
+};
+
+class Supervisor {
+ public:
+  struct Options {
+    std::string config_file;
+    bool allow_built_in_default = true;
+  };
+  Supervisor(reactor::Reactor& control, Options options, log::Sink& log);
+  ~Supervisor();
+
+  // Loads the configuration, starts the shards and every server that can start. The shards' number
+  // and backend are fixed from here on. `shard_log(i)` gives the sink of shard i.
+  reactor::task<std::expected<void, std::vector<std::string>>> start(
+      std::vector<log::Sink*> shard_logs, std::shared_ptr<const config::ConfigSnapshot> snapshot);
+  // SIGHUP, `mailrootctl reload`. Requests that arrive while one runs are served by the next one.
+  reactor::task<ReloadReport> reload();
+  // Ends every server in order, then the shards.
+  reactor::task<void> stop_all();
+
+  reactor::task<std::expected<void, std::string>> start_server(std::string id);
+  reactor::task<std::expected<void, std::string>> stop_server(std::string id);
+  reactor::task<std::expected<void, std::string>> pause_server(std::string id);
+  reactor::task<std::expected<void, std::string>> continue_server(std::string id);
+
+  ServiceView service() const;
+  queue::Moment moment() const;  // both clocks of the control thread
+  reactor::task<std::vector<ServerView>> servers();
+  // One page of at most `max` messages; of all servers when `server` is empty. Shards and servers
+  // are walked one after the other, so no shard is held for long.
+  reactor::task<QueuePage> list_queue(std::string server, uint64_t cursor, uint32_t max);
+  // All messages with this id (ids are unique in a home directory, not over all).
+  reactor::task<std::vector<MessageDetail>> show(QueueId id);
+  // `id` empty: everything of `server` (or of all).
+  reactor::task<RetryReport> retry(std::string server, std::optional<QueueId> id);
+
+ private:
+  struct State_;
+  std::unique_ptr<State_> state_;
+};
+
+}  // namespace mailroot::server

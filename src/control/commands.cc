@@ -1,0 +1,196 @@
+#include "commands.h"
+
+#include <charconv>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "json_views.h"
+#include "limits.h"
+
+namespace mailroot::control {
+
+using nlohmann::ordered_json;
+using reactor::task;
+using server::Supervisor;
+
+namespace {
+
+// Words, and key=value words by key.
+struct Command {
+  std::vector<std::string> words;
+  std::map<std::string, std::string> options;
+  std::string word(size_t index) const { return index < words.size() ? words[index] : ""; }
+};
+
+Command split(std::string_view line) {
+  Command command;
+  size_t at = 0;
+  while ((at = line.find_first_not_of(" \t\r", at)) != std::string_view::npos) {
+    const size_t end = std::min(line.find_first_of(" \t\r", at), line.size());
+    const std::string_view word = line.substr(at, end - at);
+    const size_t equals = word.find('=');
+    if (equals == std::string_view::npos) {
+      command.words.emplace_back(word);
+    } else {
+      command.options.emplace(word.substr(0, equals), word.substr(equals + 1));
+    }
+    at = end;
+  }
+  return command;
+}
+
+// Invalid UTF-8 (a peer's address) must not make an answer impossible.
+std::string dump(const ordered_json& json) {
+  return json.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
+}
+
+std::string line_of(const ordered_json& json) { return "250-" + dump(json) + "\n"; }
+std::string failure(const std::string& text) { return "550 " + text + "\n"; }
+
+std::optional<uint64_t> number(const Command& command, const std::string& key, uint64_t absent) {
+  const auto found = command.options.find(key);
+  if (found == command.options.end()) return absent;
+  uint64_t value = 0;
+  const std::string& text = found->second;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string option(const Command& command, const std::string& key) {
+  const auto found = command.options.find(key);
+  return found == command.options.end() ? std::string() : found->second;
+}
+
+task<std::string> show_servers(Supervisor& supervisor) {
+  std::string out;
+  const auto views = co_await supervisor.servers();
+  for (const auto& view : views) out += line_of(to_json(view));
+  co_return out + "250 " + std::to_string(views.size()) + " virtual servers\n";
+}
+
+task<std::string> show_status(Supervisor& supervisor) {
+  ordered_json status = to_json(supervisor.service());
+  ordered_json servers = ordered_json::array();
+  const auto views = co_await supervisor.servers();
+  for (const auto& view : views) servers.push_back(to_json(view));
+  status["servers"] = std::move(servers);
+  co_return line_of(status) + "250 ok\n";
+}
+
+task<std::string> list_queue(Supervisor& supervisor, const Command& command) {
+  const auto cursor = number(command, "cursor", 0);
+  const auto max = number(command, "max", kQueuePageDefault);
+  if (!cursor || !max || *max == 0 || *max > kQueuePageMax) {
+    co_return failure("cursor and max are numbers, max from 1 to " + std::to_string(kQueuePageMax));
+  }
+  const auto page = co_await supervisor.list_queue(option(command, "server"), *cursor,
+                                                   static_cast<uint32_t>(*max));
+  const auto [now, wall] = supervisor.moment();
+  std::string out;
+  for (const auto& entry : page.entries) out += line_of(to_json(entry, now, wall));
+  co_return out + "250 next=" + std::to_string(page.next_cursor) + "\n";
+}
+
+task<std::string> show_message(Supervisor& supervisor, const Command& command) {
+  const auto id = parse_queue_id(command.word(2));
+  if (!id) co_return failure("a queue id has 20 characters, 0-9 and A-F");
+  const auto found = co_await supervisor.show(*id);
+  if (found.empty()) co_return failure("no message " + command.word(2) + " is in a queue");
+  const auto [now, wall] = supervisor.moment();
+  std::string out;
+  for (const auto& detail : found) out += line_of(to_json(detail, now, wall));
+  co_return out + "250 " + std::to_string(found.size()) + " found\n";
+}
+
+task<std::string> retry(Supervisor& supervisor, const Command& command) {
+  const std::string what = command.word(2);
+  const auto id = parse_queue_id(what);
+  if (what != "all" && !id) co_return failure("queue retry takes a queue id or \"all\"");
+  const auto report = co_await supervisor.retry(option(command, "server"), id);
+  if (id && report.messages == 0) {
+    co_return failure("message " + what + " does not wait in a queue");
+  }
+  const ordered_json json = {{"messages", report.messages}};
+  co_return line_of(json) + "250 " + std::to_string(report.messages) + " to be tried now\n";
+}
+
+task<std::string> run_queue(Supervisor& supervisor, const Command& command, Right right) {
+  const std::string verb = command.word(1);
+  if (verb == "list") {
+    auto listed = co_await list_queue(supervisor, command);
+    co_return listed;
+  }
+  if (verb == "show") {
+    auto shown = co_await show_message(supervisor, command);
+    co_return shown;
+  }
+  if (verb != "retry") co_return failure("queue knows list, show and retry");
+  if (right != Right::change) co_return "530 you may look, but not change\n";
+  auto retried = co_await retry(supervisor, command);
+  co_return retried;
+}
+
+task<std::string> reload(Supervisor& supervisor) {
+  const auto report = co_await supervisor.reload();
+  const ordered_json json = {
+      {"applied", report.applied}, {"problems", report.problems}, {"changes", report.changes}};
+  if (report.applied) co_return line_of(json) + "250 applied\n";
+  co_return "550-" + dump(json) + "\n550 refused, the running configuration stays\n";
+}
+
+task<std::string> change_state(Supervisor& supervisor, const Command& command) {
+  const std::string verb = command.word(0);
+  const std::string id = command.word(1);
+  if (id.empty()) co_return failure(verb + " needs the id of a virtual server");
+  std::expected<void, std::string> done;
+  if (verb == "start") {
+    done = co_await supervisor.start_server(id);
+  } else if (verb == "stop") {
+    done = co_await supervisor.stop_server(id);
+  } else if (verb == "pause") {
+    done = co_await supervisor.pause_server(id);
+  } else {
+    done = co_await supervisor.continue_server(id);
+  }
+  if (!done) co_return failure("virtual server " + id + ": " + done.error());
+  co_return "250 done\n";
+}
+
+}  // namespace
+
+task<std::string> run_command(Supervisor& supervisor, std::string line, Right right) {
+  if (right == Right::none) {
+    co_return "530 not permitted: members of mailroot-view may look, of mailroot-admin change\n";
+  }
+  const Command command = split(line);
+  const std::string verb = command.word(0);
+  if (verb == "status") {
+    auto reply = co_await show_status(supervisor);
+    co_return reply;
+  }
+  if (verb == "servers") {
+    auto reply = co_await show_servers(supervisor);
+    co_return reply;
+  }
+  if (verb == "queue") {
+    auto reply = co_await run_queue(supervisor, command, right);
+    co_return reply;
+  }
+  const bool changes_state =
+      verb == "start" || verb == "stop" || verb == "pause" || verb == "continue";
+  if (verb != "reload" && !changes_state) {
+    co_return "500 unknown command; known: status servers queue start stop pause continue reload\n";
+  }
+  if (right != Right::change) co_return "530 you may look, but not change\n";
+  if (verb == "reload") {
+    auto reply = co_await reload(supervisor);
+    co_return reply;
+  }
+  auto reply = co_await change_state(supervisor, command);
+  co_return reply;
+}
+
+}  // namespace mailroot::control

@@ -1,0 +1,19 @@
+// Every limit of this module.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace mailroot::control {
+
+inline constexpr size_t kLogRingMax = 65'536;  // events a thread may be ahead of the writer
+inline constexpr std::chrono::milliseconds kLogInterval{50};
+inline constexpr size_t kCommandBytesMax = 4096;
+inline constexpr size_t kControlConnectionsMax = 64;
+inline constexpr std::chrono::minutes kControlIdleTimeout{10};
+inline constexpr std::chrono::seconds kControlReplyTimeout{30};
+inline constexpr uint32_t kQueuePageMax = 1000;
+inline constexpr uint32_t kQueuePageDefault = 100;
+
+}  // namespace mailroot::control

@@ -1,0 +1,196 @@
+// The conversation: bytes in, replies out, deadlines. What the session asks is in questions.cc.
+#include "connection.h"
+
+#include <algorithm>
+
+#include "limits.h"
+
+namespace mailroot::receive {
+
+using reactor::task;
+using reactor::Wait;
+
+namespace {
+
+std::string join(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+smtp::SessionRules rules_of(const config::VirtualServer& settings) {
+  smtp::SessionRules rules;
+  rules.fqdn = settings.fqdn;
+  rules.banner = settings.banner;
+  rules.default_domain = settings.default_domain;
+  rules.size_limit_bytes = settings.size_limit_bytes;
+  rules.session_size_limit_bytes = settings.session_size_limit_bytes;
+  rules.recipients_max = settings.recipients_limit;
+  rules.hop_limit = settings.delivery.hop_limit;
+  rules.normalise_bare_line_feed = settings.normalise_bare_line_feed;
+  rules.disabled_keywords = join(settings.disabled_extensions);
+  return rules;
+}
+
+}  // namespace
+
+Connection::Connection(reactor::Reactor& reactor, Service& service, reactor::Descriptor socket,
+                       const SocketAddress& local, const SocketAddress& peer,
+                       reactor::CancelScope* server_scope)
+    : reactor_(reactor),
+      service_(service),
+      socket_(socket),
+      local_(local),
+      peer_(peer),
+      scope_(server_scope),
+      settings_(service.settings()),
+      session_(rules_of(*settings_), peer),
+      opened_(reactor.now()),
+      waiting_since_(opened_) {}
+
+task<void> Connection::run() {
+  service_.counters().connections_open.fetch_add(1, std::memory_order_relaxed);
+  {
+    reactor::ReceiveStream stream(reactor_, socket_);
+    co_await converse(stream);
+    co_await stream.stop();
+  }
+  draft_.reset();
+  if (!broken_) co_await reactor_.shut_down(socket_);
+  co_await reactor_.close_now(socket_);
+  service_.admission().leave(peer_.ip);
+  service_.counters().connections_open.fetch_sub(1, std::memory_order_relaxed);
+  log_end();
+}
+
+task<void> Connection::converse(reactor::ReceiveStream& stream) {
+  session_.greet(actions_);
+  Next next = co_await act();
+  while (next == Next::go_on) {
+    co_await send_replies(kReplyTimeout);
+    if (broken_) co_return;
+    if (draft_ != nullptr) co_await pause_while_memory_is_high();
+    auto received = co_await stream.next({input_deadline(), &scope_});
+    if (!received) {
+      co_await say_farewell(received.error());
+      co_return;
+    }
+    const ByteView input = received->bytes();
+    bytes_in_ += input.size();
+    if (session_.content_is_streaming() && body_is_too_slow()) {
+      co_await say_farewell(Error{Errc::timed_out});
+      co_return;
+    }
+    next = co_await consume(input);
+  }
+  co_await send_replies(kFarewellTimeout);
+}
+
+task<Connection::Next> Connection::consume(ByteView input) {
+  while (!input.empty()) {
+    const size_t used = session_.feed(input, actions_);
+    input = input.subspan(used);
+    const Next next = co_await act();
+    if (next == Next::close) co_return Next::close;
+    if (actions_.reply.size() >= kRepliesGatheredMaxBytes) co_await send_replies(kReplyTimeout);
+    if (broken_) co_return Next::close;
+  }
+  co_return Next::go_on;
+}
+
+// Does what the session wants until it wants nothing more. Replies gather in actions_.reply and
+// are sent when the input is used up: pipelined commands get one segment (RFC 2920 3.2).
+task<Connection::Next> Connection::act() {
+  while (true) {
+    if (actions_.content_abandoned) {
+      draft_.reset();
+      header_scan_.reset();
+    }
+    if (!actions_.content.empty()) co_await store_content();
+    const bool asked = actions_.question != smtp::Question::none;
+    if (asked && !actions_.close) co_await ask();
+    if (actions_.close) {
+      if (end_reason_.empty()) end_reason_ = actions_.close_reason;
+      co_return Next::close;
+    }
+    if (broken_) co_return Next::close;
+    if (!asked) co_return Next::go_on;
+  }
+}
+
+task<void> Connection::send_replies(Duration timeout) {
+  waiting_since_ = reactor_.now();
+  if (actions_.reply.empty() || broken_) co_return;
+  const iovec piece{actions_.reply.data(), actions_.reply.size()};
+  const Wait wait{reactor_.now() + timeout, nullptr};
+  auto sent = co_await reactor_.send(socket_, {&piece, 1}, wait);
+  actions_.reply.clear();
+  if (sent) co_return;
+  broken_ = true;
+  if (end_reason_.empty()) {
+    const bool unread = sent.error().code == Errc::timed_out;
+    end_reason_ = unread ? "client does not read its replies" : describe(sent.error().code);
+  }
+}
+
+// Input ended before QUIT: the peer left, the time is up, or the server stops.
+task<void> Connection::say_farewell(Error error) {
+  if (error.code == Errc::timed_out) {
+    session_.time_out(actions_);
+  } else if (error.code == Errc::cancelled) {
+    session_.shut_down(actions_);
+  } else {
+    session_.peer_closed(actions_);
+    broken_ = error.code != Errc::end_of_stream;
+  }
+  if (end_reason_.empty()) {
+    if (error.code == Errc::timed_out) {
+      end_reason_ = "timed out waiting for the client";
+    } else if (error.code == Errc::cancelled) {
+      end_reason_ = "virtual server stops";
+    } else {
+      end_reason_ = session_.in_transaction() ? "lost in a transaction: " : "";
+      end_reason_ += describe(error.code);
+    }
+  }
+  co_await send_replies(kFarewellTimeout);
+}
+
+task<void> Connection::pause_while_memory_is_high() {
+  const Instant limit = reactor_.now() + kDataBlockTimeout;
+  while (service_.slabs().is_high() && reactor_.now() < limit) {
+    auto slept = co_await reactor_.sleep_until(reactor_.now() + kMemoryPause, {kNever, &scope_});
+    if (!slept) co_return;
+  }
+}
+
+// A command must be complete within its time, however its bytes drip in: the clock starts when we
+// begin to wait for it, and only content moves it on.
+Instant Connection::input_deadline() const {
+  const Duration idle = settings_->connection_timeout;
+  if (!session_.content_is_streaming()) return waiting_since_ + idle;
+  return reactor_.now() + std::min<Duration>(idle, kDataBlockTimeout);
+}
+
+bool Connection::body_is_too_slow() const {
+  const Duration taken = reactor_.now() - content_began_;
+  if (draft_ == nullptr || taken < kBodyGrace) return false;
+  const auto seconds = static_cast<uint64_t>(taken / std::chrono::seconds(1));
+  return draft_->size_bytes() < seconds * kBodyRateMinBytesPerSecond;
+}
+
+void Connection::log_end() {
+  const auto duration =
+      std::chrono::duration_cast<std::chrono::milliseconds>(reactor_.now() - opened_);
+  service_.log().write(log::Event(log::Level::info, "connection")
+                           .with("server", settings_->id)
+                           .with("peer", peer_.to_string())
+                           .with("local", local_.to_string())
+                           .with("helo", session_.client_name())
+                           .with("messages", static_cast<int64_t>(session_.messages_accepted()))
+                           .with("bytes", static_cast<int64_t>(bytes_in_))
+                           .with("ms", duration.count())
+                           .with("reason", end_reason_.empty() ? "quit" : end_reason_));
+}
+
+}  // namespace mailroot::receive

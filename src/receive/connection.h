@@ -1,0 +1,63 @@
+// Connection: the one driver coroutine of an inbound connection. It carries bytes and answers
+// between socket, smtp::ServerSession and spool, and decides nothing itself.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "mailroot/message/header_scan.h"
+#include "mailroot/reactor/reactor.h"
+#include "mailroot/receive/service.h"
+#include "mailroot/smtp/server_session.h"
+
+namespace mailroot::receive {
+
+class Connection {
+ public:
+  Connection(reactor::Reactor& reactor, Service& service, reactor::Descriptor socket,
+             const SocketAddress& local, const SocketAddress& peer,
+             reactor::CancelScope* server_scope);
+  // From the banner to the close. The socket is closed when it returns.
+  reactor::task<void> run();
+
+ private:
+  enum class Next : uint8_t { go_on, close };
+
+  reactor::task<void> converse(reactor::ReceiveStream& stream);
+  reactor::task<Next> consume(ByteView input);
+  reactor::task<Next> act();
+  reactor::task<void> store_content();
+  reactor::task<void> ask();
+  reactor::task<void> commit();
+  reactor::task<void> send_replies(Duration timeout);
+  reactor::task<void> pause_while_memory_is_high();
+  reactor::task<void> say_farewell(Error error);
+
+  void answer(const smtp::Answer& answer);
+  void begin_content();
+  std::optional<std::string> mail_refusal();
+  std::string content_refusal() const;
+  Instant input_deadline() const;
+  bool body_is_too_slow() const;
+  void log_accepted(const QueueId& id, const smtp::Envelope& envelope, uint64_t size_bytes,
+                    Duration commit_time);
+  void log_end();
+
+  reactor::Reactor& reactor_;
+  Service& service_;
+  reactor::Descriptor socket_;
+  SocketAddress local_, peer_;
+  reactor::CancelScope scope_;
+  std::shared_ptr<const config::VirtualServer> settings_;
+  smtp::ServerSession session_;
+  smtp::Actions actions_;
+  std::unique_ptr<spool::Draft> draft_;
+  std::optional<message::HeaderScan> header_scan_;
+  std::string end_reason_;
+  Instant opened_, waiting_since_, content_began_{};
+  uint64_t bytes_in_ = 0;
+  bool broken_ = false;  // nothing more can be sent
+};
+
+}  // namespace mailroot::receive

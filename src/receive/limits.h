@@ -1,0 +1,27 @@
+// Every limit of this module that is no setting (RFC 5321 4.5.3.2 for the timers).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace mailroot::receive {
+
+// The idle time-out of a virtual server is its `connections.timeout`; these bound it per stage.
+inline constexpr std::chrono::minutes kDataInitiationTimeout{2};
+inline constexpr std::chrono::minutes kDataBlockTimeout{3};
+inline constexpr std::chrono::seconds kReplyTimeout{300};   // a client that does not read
+inline constexpr std::chrono::seconds kFarewellTimeout{5};  // to send a last reply
+inline constexpr std::chrono::seconds kRefusalTimeout{5};
+
+// A body may take its time, but not for ever: after the grace it must have come at this rate.
+inline constexpr std::chrono::seconds kBodyGrace{300};
+inline constexpr uint64_t kBodyRateMinBytesPerSecond = 128;
+
+inline constexpr size_t kRepliesGatheredMaxBytes = 8 * 1024;  // then sent, even amid input
+inline constexpr std::chrono::milliseconds kMemoryPause{20};  // between looks at slab memory
+inline constexpr uint32_t kRefusalsInFlightMax = 256;         // beyond: closed without a word
+// How long connections that wait at a removed binding are still answered with 421.
+inline constexpr std::chrono::milliseconds kRetireTime{200};
+
+}  // namespace mailroot::receive

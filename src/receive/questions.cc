@@ -1,0 +1,179 @@
+// What the session asks and who knows the answer: policy, spool, queue.
+#include "connection.h"
+#include "limits.h"
+#include "mailroot/message/trace.h"
+
+namespace mailroot::receive {
+
+using reactor::task;
+using smtp::Question;
+
+namespace {
+
+constexpr const char* kNoMemory = "452 4.3.1 Insufficient memory for this message, try again later";
+constexpr const char* kNotStored = "451 4.3.0 The message could not be stored, try again later";
+constexpr const char* kLoop = "554 5.4.6 Too many hops, this message is looping";
+
+smtp::Answer rejection(std::string reply) {
+  smtp::Answer answer;
+  answer.accept = false;
+  answer.reply = std::move(reply);
+  return answer;
+}
+
+}  // namespace
+
+void Connection::answer(const smtp::Answer& answer) {
+  actions_.question = Question::none;
+  session_.answer(answer, actions_);
+}
+
+task<void> Connection::ask() {
+  switch (actions_.question) {
+    case Question::may_mail: {
+      // Policy is read anew at each MAIL, so a right that was revoked ends with the transaction.
+      settings_ = service_.settings();
+      auto refusal = mail_refusal();
+      answer(refusal ? rejection(std::move(*refusal)) : smtp::Answer{});
+      break;
+    }
+    case Question::may_relay: {
+      auto refusal = service_.relay_refusal(session_.pending_recipient().address, peer_.ip);
+      auto& counters = service_.counters();
+      (refusal ? counters.recipients_refused : counters.recipients)
+          .fetch_add(1, std::memory_order_relaxed);
+      answer(refusal ? rejection(std::move(*refusal)) : smtp::Answer{});
+      break;
+    }
+    case Question::begin_content:
+      begin_content();
+      break;
+    case Question::commit:
+      co_await commit();
+      break;
+    case Question::may_connect:
+    case Question::start_tls:  // never asked: rules_of does not offer it
+    case Question::none:
+      answer({});
+      break;
+  }
+}
+
+std::optional<std::string> Connection::mail_refusal() {
+  if (scope_.is_cancelled()) return "421 4.3.2 Service shutting down";
+  if (auto refusal = service_.spool().refusal()) return refusal;
+  if (service_.slabs().is_high()) return kNoMemory;
+  return std::nullopt;
+}
+
+void Connection::begin_content() {
+  draft_ = service_.spool().begin_draft();
+  header_scan_.emplace();
+  content_began_ = reactor_.now();
+  const smtp::Envelope& envelope = session_.envelope();
+  const std::string id = to_string(draft_->id());
+  message::ReceivedFacts facts;
+  facts.client_name = session_.client_name();
+  facts.client_ip = peer_.ip;
+  facts.by_host = settings_->fqdn;
+  facts.protocol = session_.protocol();
+  facts.queue_id = id;
+  if (envelope.recipients.size() == 1) facts.only_recipient = &envelope.recipients[0].address;
+  facts.received_at = reactor_.wall_now();
+  if (!draft_->append(as_bytes(message::received_field(facts)))) {
+    draft_.reset();
+    answer(rejection(kNoMemory));
+    return;
+  }
+  answer({});
+}
+
+// Appends decoded content to the draft. When that fails the rest is swallowed by the session, so
+// that the conversation stays in step, and the reason is the reply to end of data.
+task<void> Connection::store_content() {
+  for (const ByteView piece : actions_.content) {
+    if (draft_ == nullptr) break;
+    header_scan_->feed(piece);
+    if (!draft_->append(piece)) {
+      session_.refuse_content(content_refusal());
+      draft_.reset();
+      break;
+    }
+    if (draft_->wants_flush()) {
+      auto flushed = co_await draft_->flush();
+      if (!flushed) {
+        session_.refuse_content(content_refusal());
+        draft_.reset();
+      }
+    }
+  }
+  actions_.content.clear();
+}
+
+std::string Connection::content_refusal() const {
+  const auto failure = draft_->failure();
+  if (!failure || failure->code == Errc::no_memory) return kNoMemory;
+  if (failure->code == Errc::no_space) {
+    return "452 4.3.1 Insufficient system storage, try again later";
+  }
+  return kNotStored;
+}
+
+task<void> Connection::commit() {
+  auto& counters = service_.counters();
+  const uint32_t hops = header_scan_->received_count();
+  header_scan_.reset();
+  if (hops > settings_->delivery.hop_limit) {
+    draft_.reset();
+    counters.messages_refused.fetch_add(1, std::memory_order_relaxed);
+    answer(rejection(kLoop));
+    co_return;
+  }
+  smtp::Envelope envelope = session_.take_envelope();
+  const smtp::Envelope stored = envelope;
+  const QueueId id = draft_->id();
+  const uint64_t size_bytes = draft_->size_bytes();
+  spool::MessageTimes times;
+  times.arrived = reactor_.wall_now();
+  times.next_attempt = times.arrived;
+  const Instant began = reactor_.now();
+  const auto result =
+      co_await service_.spool().commit(std::move(draft_), std::move(envelope), times);
+  draft_.reset();
+  if (result == spool::CommitResult::durable) {
+    smtp::Answer durable;
+    durable.queue_id = to_string(id);
+    answer(durable);
+    counters.messages.fetch_add(1, std::memory_order_relaxed);
+    counters.bytes.fetch_add(size_bytes, std::memory_order_relaxed);
+    log_accepted(id, stored, size_bytes, reactor_.now() - began);
+    service_.accepted(id, stored, times, size_bytes);
+    co_return;
+  }
+  counters.messages_refused.fetch_add(1, std::memory_order_relaxed);
+  if (result == spool::CommitResult::refused) {
+    answer(rejection(kNotStored));
+    co_return;
+  }
+  // It may or may not be on disk, and no reply is the only honest one (decisions 18).
+  broken_ = true;
+  end_reason_ = "the journal failed before it was known whether the message is stored";
+}
+
+void Connection::log_accepted(const QueueId& id, const smtp::Envelope& envelope,
+                              uint64_t size_bytes, Duration commit_time) {
+  if (!service_.log().enabled(log::Level::info)) return;
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(commit_time);
+  service_.log().write(log::Event(log::Level::info, "accepted")
+                           .with("server", settings_->id)
+                           .with("id", to_string(id))
+                           .with("peer", peer_.to_string())
+                           .with("helo", session_.client_name())
+                           .with("from", smtp::to_path(envelope.reverse_path))
+                           .with("to", smtp::to_path(envelope.recipients.front().address))
+                           .with("recipients", static_cast<int64_t>(envelope.recipients.size()))
+                           .with("bytes", static_cast<int64_t>(size_bytes))
+                           .with("commit_us", micros.count()));
+}
+
+}  // namespace mailroot::receive

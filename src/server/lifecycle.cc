@@ -1,0 +1,191 @@
+// One virtual server on all shards: made, exchanged, ended.
+#include "limits.h"
+#include "mailroot/server/cross.h"
+#include "supervisor_state.h"
+
+namespace mailroot::server {
+
+using reactor::task;
+
+namespace {
+
+task<bool> add_here(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy,
+                    uint16_t shards, bool reads_pickup) {
+  const std::string id = shared->id;
+  auto server = std::make_unique<ServerShard>(shard, std::move(shared), std::move(policy), shards);
+  server->begin(reads_pickup);
+  shard.add(id, std::move(server));
+  co_return true;
+}
+
+task<bool> use_here(Shard& shard, std::string id, Policy policy) {
+  if (ServerShard* server = shard.find(id)) server->use(std::move(policy));
+  co_return true;
+}
+
+task<bool> remove_here(Shard& shard, std::string id) {
+  std::unique_ptr<ServerShard> server = shard.take(id);
+  co_await server->stop();
+  co_return true;
+}
+
+// The listeners change over in one turn of the loop, then the old one ends at its own pace: no
+// client meets a closed door.
+task<bool> exchange_here(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy,
+                         uint16_t shards, bool reads_pickup, std::vector<config::BindingKey> keys) {
+  const std::string id = shared->id;
+  std::unique_ptr<ServerShard> old = shard.take(id);
+  co_await add_here(shard, std::move(shared), std::move(policy), shards, reads_pickup);
+  for (const config::BindingKey& key : keys) shard.adopt(key, *shard.find(id));
+  co_await old->stop();
+  co_return true;
+}
+
+// Which shard reads a server's Pickup directory.
+bool reads_pickup(const std::string& id, size_t shard, size_t shards) {
+  return std::hash<std::string>()(id) % shards == shard;
+}
+
+}  // namespace
+
+Policy Supervisor::State_::policy_of(const Record& record) const {
+  Policy policy;
+  policy.settings = record.settings;
+  policy.router = std::make_shared<const route::Router>(record.settings);
+  policy.table = table;
+  policy.paused = record.state == State::paused || record.state == State::pausing;
+  return policy;
+}
+
+void Supervisor::State_::note(const Record& record, std::string_view event) {
+  const bool trouble = !record.reason.empty();
+  log.write(log::Event(trouble ? log::Level::warning : log::Level::info, event)
+                .with("server", record.id)
+                .with("state", to_string(record.state))
+                .with("reason", record.reason));
+}
+
+// Opens the home directory and replays its journals: after this every message it holds is a file
+// in Queue, and the shards can start (decisions 19).
+task<std::expected<std::shared_ptr<ServerShared>, std::string>> Supervisor::State_::open_shared(
+    const config::VirtualServer& settings) {
+  auto shared = std::make_shared<ServerShared>();
+  shared->id = settings.id;
+  shared->slots =
+      queue::make_slot_table([this, id = settings.id](uint16_t shard, const std::string& key) {
+        Shard* there = shards[shard].get();
+        return there->reactor().post([there, id, key] {
+          ServerShard* server = there->find(id);
+          if (server != nullptr) server->slot_freed(key);
+        });
+      });
+  auto home = co_await spool::open_home(control, settings.home_directory);
+  if (!home) co_return std::unexpected(home.error().sentence);
+  shared->home = std::move(*home);
+  auto recovered = co_await spool::recover(control, *shared->home);
+  if (!recovered) {
+    co_await spool::close_home(control, *shared->home);
+    co_return std::unexpected(recovered.error().sentence);
+  }
+  for (const std::string& finding : recovered->findings) {
+    log.write(log::Event(log::Level::warning, "recovery")
+                  .with("server", settings.id)
+                  .with("finding", finding));
+  }
+  if (recovered->messages != 0) {
+    log.write(log::Event(log::Level::info, "recovery")
+                  .with("server", settings.id)
+                  .with("messages", static_cast<int64_t>(recovered->messages))
+                  .with("placed", static_cast<int64_t>(recovered->placed))
+                  .with("settled", static_cast<int64_t>(recovered->settled)));
+  }
+  co_return shared;
+}
+
+task<void> Supervisor::State_::add_to_shards(Record& record, std::shared_ptr<ServerShared> shared) {
+  record.shared = shared;
+  const Policy policy = policy_of(record);
+  const auto count = static_cast<uint16_t>(shards.size());
+  for (size_t i = 0; i < shards.size(); ++i) {
+    Shard* there = shards[i].get();
+    const bool pickup = reads_pickup(record.id, i, shards.size());
+    auto work = [there, shared, policy, count, pickup]() -> task<bool> {
+      return add_here(*there, shared, policy, count, pickup);
+    };
+    co_await on_shard<bool>(control, *there, std::move(work));
+  }
+}
+
+task<void> Supervisor::State_::exchange_on_shards(Record& record,
+                                                  std::shared_ptr<ServerShared> shared) {
+  const auto old = std::exchange(record.shared, shared);
+  const Policy policy = policy_of(record);
+  const auto count = static_cast<uint16_t>(shards.size());
+  std::vector<config::BindingKey> keys;
+  for (const auto& [key, holder] : table->sockets()) {
+    if (holder == record.id) keys.push_back(key);
+  }
+  for (size_t i = 0; i < shards.size(); ++i) {
+    Shard* there = shards[i].get();
+    const bool pickup = reads_pickup(record.id, i, shards.size());
+    auto work = [there, shared, policy, count, pickup, keys]() -> task<bool> {
+      return exchange_here(*there, shared, policy, count, pickup, keys);
+    };
+    co_await on_shard<bool>(control, *there, std::move(work));
+  }
+  co_await close_shared(*old);
+}
+
+task<void> Supervisor::State_::use_on_shards(const Record& record) {
+  const Policy policy = policy_of(record);
+  const std::string id = record.id;
+  for (auto& shard : shards) {
+    Shard* there = shard.get();
+    auto work = [there, id, policy]() -> task<bool> { return use_here(*there, id, policy); };
+    co_await on_shard<bool>(control, *there, std::move(work));
+  }
+}
+
+task<void> Supervisor::State_::remove_from_shards(Record& record) {
+  const std::string id = record.id;
+  for (auto& shard : shards) {
+    Shard* there = shard.get();
+    auto work = [there, id]() -> task<bool> { return remove_here(*there, id); };
+    co_await on_shard<bool>(control, *there, std::move(work));
+  }
+  co_await close_shared(*record.shared);
+  record.shared.reset();
+}
+
+task<void> Supervisor::State_::close_shared(ServerShared& shared) {
+  co_await spool::close_home(control, *shared.home);
+}
+
+// A home that was unmounted or replaced under a running server: mail written now would be lost
+// with it, so the server stops and says why (decisions 21).
+task<void> Supervisor::State_::watch_homes() {
+  while (true) {
+    auto slept = co_await control.sleep_until(control.now() + kHomeCheckInterval, {kNever, &scope});
+    if (!slept) co_return;
+    std::map<std::string, std::shared_ptr<ServerShared>> running;
+    for (const auto& [id, record] : records) {
+      if (record.shared != nullptr) running.emplace(id, record.shared);
+    }
+    std::map<std::string, std::string> lost;
+    for (const auto& [id, shared] : running) {
+      auto checked = co_await spool::check_home(control, *shared->home);
+      if (!checked) lost[id] = "its home directory is no longer there or was replaced";
+    }
+    if (lost.empty()) continue;
+    co_await enter();
+    config::PlanConditions conditions;
+    for (const auto& [id, reason] : lost) conditions.stop.insert(id);
+    if (!ending) co_await apply(snapshot, std::move(conditions));
+    for (const auto& [id, reason] : lost) {
+      if (records.contains(id)) records.at(id).reason = reason;
+    }
+    leave();
+  }
+}
+
+}  // namespace mailroot::server

@@ -1,0 +1,232 @@
+// Reload: plan, prepare, commit, retire (architecture 12, decisions 1-6). Until commit begins
+// nothing that runs has noticed anything.
+#include "limits.h"
+#include "mailroot/base/assert.h"
+#include "mailroot/server/cross.h"
+#include "supervisor_state.h"
+
+namespace mailroot::server {
+
+using config::ConfigSnapshot;
+using config::PlanConditions;
+using config::ReloadPlan;
+using config::ServerAction;
+using config::ServerPlan;
+using reactor::task;
+
+namespace {
+
+std::shared_ptr<const config::VirtualServer> find_settings(const ConfigSnapshot& snapshot,
+                                                           const std::string& id) {
+  for (const auto& server : snapshot.servers) {
+    if (server->id == id) return server;
+  }
+  return nullptr;
+}
+
+bool runs_after(ServerAction action) {
+  return action == ServerAction::start || action == ServerAction::keep ||
+         action == ServerAction::retune;
+}
+
+std::string sentence(const ServerPlan& plan) {
+  std::string out = "virtual server " + plan.server + ": " + std::string(to_string(plan.action));
+  for (const auto& key : plan.open) out += ", opens " + key.to_string();
+  for (const auto& adoption : plan.adopt) {
+    out += ", adopts " + adoption.key.to_string() + " from " + adoption.from;
+  }
+  for (const auto& key : plan.close) out += ", closes " + key.to_string();
+  if (!plan.reason.empty()) out += ": " + plan.reason;
+  return out;
+}
+
+// On the shard: the server takes its new sockets in one turn of the loop. False when one that was
+// bound could not listen.
+task<bool> take_sockets(Shard& shard, std::string id, std::vector<config::BindingKey> adopted,
+                        std::vector<std::pair<config::BindingKey, reactor::Descriptor>> opened) {
+  ServerShard* server = shard.find(id);
+  MAILROOT_ASSERT(server != nullptr, "a server is there before its sockets");
+  for (const config::BindingKey& key : adopted) shard.adopt(key, *server);
+  bool all = true;
+  for (const auto& [key, socket] : opened) {
+    const bool listening = shard.listen_at(key, socket, *server);
+    all = all && listening;
+  }
+  co_return all;
+}
+
+}  // namespace
+
+task<ReloadReport> Supervisor::State_::apply(std::shared_ptr<const ConfigSnapshot> next,
+                                             PlanConditions conditions) {
+  Prepared prepared;
+  const ReloadPlan plan = co_await prepare(*next, std::move(conditions), prepared);
+  co_await discard_unused(plan, prepared);
+  ReloadReport report;
+  snapshot = std::move(next);
+  table = std::make_shared<const config::BindingTable>(plan.next);
+  co_await commit(plan, prepared, report);
+  report.applied = true;
+  for (const std::string& warning : snapshot->warnings) {
+    log.write(log::Event(log::Level::warning, "configuration").with("warning", warning));
+  }
+  log.write(log::Event(log::Level::info, "reload")
+                .with("result", "applied")
+                .with("changes", static_cast<int64_t>(report.changes.size())));
+  co_return report;
+}
+
+// Rounds: what cannot be opened or started changes the plan for the others (an address may go to
+// the next in line), until everything that the plan wants stands ready.
+task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanConditions conditions,
+                                             Prepared& prepared) {
+  ReloadPlan plan;
+  for (int round = 0; round < kPlanRoundsMax; ++round) {
+    plan = config::plan_reload(*table, next, conditions);
+    bool settled = true;
+    for (const ServerPlan& server : plan.servers) {
+      const bool ready = co_await prepare_server(server, next, conditions, prepared);
+      settled = settled && ready;
+    }
+    if (settled) break;
+  }
+  co_return plan;
+}
+
+task<bool> Supervisor::State_::prepare_server(const ServerPlan& plan, const ConfigSnapshot& next,
+                                              PlanConditions& conditions, Prepared& prepared) {
+  bool ready = true;
+  const bool needs_home = plan.action == ServerAction::start || plan.home_changed;
+  if (needs_home && !prepared.homes.contains(plan.server)) {
+    const auto settings = find_settings(next, plan.server);
+    MAILROOT_ASSERT(settings != nullptr, "a server that starts is in the snapshot");
+    auto shared = co_await open_shared(*settings);
+    if (shared) {
+      prepared.homes.emplace(plan.server, std::move(*shared));
+    } else {
+      conditions.cannot_start[plan.server] = shared.error();
+      ready = false;
+    }
+  }
+  for (const config::BindingKey& key : plan.open) {
+    if (!ready || prepared.sockets.contains(key)) continue;
+    auto made = sockets.prepare(key, static_cast<uint32_t>(shards.size()));
+    if (made) {
+      prepared.sockets.emplace(key, std::move(*made));
+    } else {
+      conditions.cannot_open[key] = made.error();
+      ready = false;
+    }
+  }
+  co_return ready;
+}
+
+task<void> Supervisor::State_::discard_unused(const ReloadPlan& plan, Prepared& prepared) {
+  for (auto at = prepared.homes.begin(); at != prepared.homes.end();) {
+    const ServerPlan* server = plan.find(at->first);
+    const bool used =
+        server != nullptr && (server->action == ServerAction::start || server->home_changed);
+    if (!used) co_await close_shared(*at->second);
+    at = used ? std::next(at) : prepared.homes.erase(at);
+  }
+  for (auto at = prepared.sockets.begin(); at != prepared.sockets.end();) {
+    bool used = false;
+    for (const ServerPlan& server : plan.servers) {
+      for (const auto& key : server.open) used = used || key == at->first;
+    }
+    if (!used) sockets.discard(at->first, at->second);
+    at = used ? std::next(at) : prepared.sockets.erase(at);
+  }
+}
+
+task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared,
+                                      ReloadReport& report) {
+  for (const ServerPlan& server : plan.servers) {
+    Record& record = records[server.server];
+    record.id = server.server;
+    if (auto settings = find_settings(*snapshot, server.server)) {
+      record.settings = std::move(settings);
+    }
+    if (server.action != ServerAction::keep) report.changes.push_back(sentence(server));
+    co_await commit_server(server, prepared);
+  }
+  // Sockets move when every server that takes one is there, and before any that gives one ends.
+  for (const ServerPlan& server : plan.servers) co_await open_sockets(server, prepared);
+  for (const ServerPlan& server : plan.servers) co_await retire_sockets(server);
+  for (const ServerPlan& server : plan.servers) {
+    Record& record = records[server.server];
+    if (server.action == ServerAction::stop) co_await remove_from_shards(record);
+    if (find_settings(*snapshot, server.server) == nullptr) {
+      records.erase(server.server);
+      continue;
+    }
+    const State before = record.state;
+    if (!runs_after(server.action)) {
+      record.state = State::stopped;
+    } else if (record.state != State::paused) {
+      record.state = State::started;
+    }
+    record.reason = server.reason;
+    if (record.state != before || server.action == ServerAction::retune ||
+        server.action == ServerAction::cannot_start) {
+      note(record, "server");
+    }
+  }
+}
+
+task<void> Supervisor::State_::commit_server(const ServerPlan& plan, Prepared& prepared) {
+  Record& record = records[plan.server];
+  if (plan.action == ServerAction::start) {
+    record.state = State::starting;
+    auto shared = prepared.homes.at(plan.server);
+    co_await add_to_shards(record, std::move(shared));
+  } else if (plan.action == ServerAction::keep || plan.action == ServerAction::retune) {
+    if (plan.home_changed) {
+      auto shared = prepared.homes.at(plan.server);
+      co_await exchange_on_shards(record, std::move(shared));
+    } else {
+      co_await use_on_shards(record);
+    }
+  } else if (plan.action == ServerAction::stop) {
+    record.state = State::stopping;
+  }
+}
+
+task<void> Supervisor::State_::open_sockets(const ServerPlan& plan, Prepared& prepared) {
+  const std::string id = plan.server;
+  for (auto& shard : shards) {
+    Shard* there = shard.get();
+    std::vector<config::BindingKey> adopted;
+    for (const auto& adoption : plan.adopt) adopted.push_back(adoption.key);
+    std::vector<std::pair<config::BindingKey, reactor::Descriptor>> opened;
+    for (const auto& key : plan.open) {
+      for (const auto socket : prepared.sockets.at(key).per_shard[there->index()]) {
+        opened.emplace_back(key, socket);
+      }
+    }
+    if (adopted.empty() && opened.empty()) continue;
+    auto work = [there, id, adopted, opened]() -> task<bool> {
+      return take_sockets(*there, id, adopted, opened);
+    };
+    const bool all = co_await on_shard<bool>(control, *there, std::move(work));
+    if (!all) {
+      log.write(log::Event(log::Level::error, "listen")
+                    .with("server", id)
+                    .with("shard", int64_t{there->index()})
+                    .with("reason", "a bound socket could not listen"));
+    }
+  }
+}
+
+task<void> Supervisor::State_::retire_sockets(const ServerPlan& plan) {
+  for (const config::BindingKey& key : plan.close) {
+    for (auto& shard : shards) {
+      Shard* there = shard.get();
+      auto work = [there, key]() -> task<bool> { return there->retire(key); };
+      co_await on_shard<bool>(control, *there, std::move(work));
+    }
+    sockets.forget(key);
+  }
+}
+
+}  // namespace mailroot::server

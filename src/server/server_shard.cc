@@ -1,0 +1,91 @@
+#include "server_shard.h"
+
+namespace mailroot::server {
+
+using reactor::task;
+
+namespace {
+
+spool::SpoolOptions spool_options(const config::VirtualServer& settings) {
+  spool::SpoolOptions options;
+  options.materialise_after = settings.materialise_after;
+  options.free_min_bytes = settings.free_min_bytes;
+  return options;
+}
+
+}  // namespace
+
+ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy,
+                         uint16_t shards)
+    : shard_(shard), shared_(std::move(shared)), policy_(std::move(policy)), scope_(nullptr) {
+  spool_ = spool::make_spool(shard.reactor(), shard.slabs(), *shared_->home, shard.index(), shards,
+                             spool_options(*policy_.settings), shard.log());
+  const deliver::Surroundings surroundings{shard.reactor(), *spool_,     shard.resolver(),
+                                           *shared_->slots, shard.log(), deliver_counters_,
+                                           shard.index()};
+  dispatcher_ =
+      std::make_unique<deliver::Dispatcher>(surroundings, policy_.settings, policy_.router);
+}
+
+ServerShard::~ServerShard() = default;
+
+void ServerShard::begin(bool) { background_.spawn(scan()); }
+
+void ServerShard::use(Policy policy) {
+  policy_ = std::move(policy);
+  dispatcher_->use(policy_.settings, policy_.router);
+}
+
+task<void> ServerShard::scan() {
+  co_await spool_->scan([this](const spool::LoadedMessage& found) {
+    if (stopping_) return;
+    const uint64_t size_bytes = found.content ? found.content->size_bytes() : 0;
+    dispatcher_->admit(found.id, found.envelope, found.status, found.times, size_bytes);
+  });
+}
+
+task<void> ServerShard::stop() {
+  stopping_ = true;
+  scope_.cancel();
+  co_await connections_.join();
+  co_await dispatcher_->stop();
+  co_await background_.join();
+  co_await spool_->close();
+}
+
+queue::Moment ServerShard::moment() const {
+  return {shard_.reactor().now(), shard_.reactor().wall_now()};
+}
+
+void ServerShard::slot_freed(const std::string& key) {
+  dispatcher_->queue().slot_freed(key, moment());
+  dispatcher_->pump();
+}
+
+std::optional<std::string> ServerShard::refusal(const SocketAddress& local,
+                                                const SocketAddress& peer) const {
+  if (stopping_) return "421 4.3.2 Service shutting down";
+  if (policy_.paused) return "421 4.3.2 Service is paused, try again later";
+  // The wildcard's socket also gets clients of an address that a stopped or paused server claims;
+  // they must not meet another server's policy (decisions 4).
+  const auto owner = policy_.table->owner_of(local.ip, local.port);
+  if (owner && owner->server != shared_->id) {
+    return "421 4.3.2 Service not available at this address";
+  }
+  if (!policy_.router->may_connect(peer.ip)) return "554 5.7.1 Access denied";
+  return std::nullopt;
+}
+
+std::optional<std::string> ServerShard::relay_refusal(const smtp::Mailbox& recipient,
+                                                      const IpAddress& client) const {
+  auto decision = policy_.router->decide(recipient, client, false);
+  if (decision.accepted()) return std::nullopt;
+  return std::move(decision.reply);
+}
+
+void ServerShard::accepted(const QueueId& id, const smtp::Envelope& envelope,
+                           const spool::MessageTimes& times, uint64_t size_bytes) {
+  dispatcher_->admit(id, envelope, {}, times, size_bytes);
+}
+
+}  // namespace mailroot::server

@@ -1,0 +1,89 @@
+// ServerShard: one virtual server on one shard. It answers what receive asks, owns spool and
+// dispatcher, and ends them in order.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "mailroot/config/binding_table.h"
+#include "mailroot/config/snapshot.h"
+#include "mailroot/deliver/dispatcher.h"
+#include "mailroot/queue/slots.h"
+#include "mailroot/receive/service.h"
+#include "mailroot/route/router.h"
+#include "mailroot/server/shard.h"
+#include "mailroot/spool/home.h"
+#include "mailroot/spool/spool.h"
+
+namespace mailroot::server {
+
+// What the shards of one virtual server share. Immutable, or safe from every thread.
+struct ServerShared {
+  std::string id;
+  std::unique_ptr<spool::Home> home;
+  receive::Admission admission;
+  std::unique_ptr<queue::SlotTable> slots;
+};
+
+// What a reload or a command changes; swapped as one value.
+struct Policy {
+  std::shared_ptr<const config::VirtualServer> settings;
+  std::shared_ptr<const route::Router> router;
+  std::shared_ptr<const config::BindingTable> table;
+  bool paused = false;
+};
+
+class ServerShard final : public receive::Service {
+ public:
+  ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy, uint16_t shards);
+  ~ServerShard() override;
+
+  // Begins to schedule what the Queue directory holds, and to read Pickup on the shard that owns
+  // it (`reads_pickup`).
+  void begin(bool reads_pickup);
+  void use(Policy policy);
+  receive::ConnectionHome connection_home() { return {&scope_, &connections_}; }
+  // Ends sessions and deliveries, places hot mail, closes the journal (decisions 22).
+  reactor::task<void> stop();
+
+  // Another shard gave up a slot, which is ours now.
+  void slot_freed(const std::string& key);
+  queue::Moment moment() const;
+
+  deliver::Dispatcher& dispatcher() { return *dispatcher_; }
+  const receive::Counters& receive_counters() const { return receive_counters_; }
+  const deliver::Counters& deliver_counters() const { return deliver_counters_; }
+
+  std::shared_ptr<const config::VirtualServer> settings() const override {
+    return policy_.settings;
+  }
+  std::optional<std::string> refusal(const SocketAddress& local,
+                                     const SocketAddress& peer) const override;
+  std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient,
+                                           const IpAddress& client) const override;
+  spool::Spool& spool() override { return *spool_; }
+  SlabPool& slabs() override { return shard_.slabs(); }
+  receive::Admission& admission() override { return shared_->admission; }
+  receive::Counters& counters() override { return receive_counters_; }
+  log::Sink& log() override { return shard_.log(); }
+  void accepted(const QueueId& id, const smtp::Envelope& envelope, const spool::MessageTimes& times,
+                uint64_t size_bytes) override;
+
+ private:
+  reactor::task<void> scan();
+
+  Shard& shard_;
+  std::shared_ptr<ServerShared> shared_;
+  Policy policy_;
+  bool stopping_ = false;
+  reactor::CancelScope scope_;
+  reactor::TaskGroup connections_;
+  reactor::TaskGroup background_;
+  receive::Counters receive_counters_;
+  deliver::Counters deliver_counters_;
+  std::unique_ptr<spool::Spool> spool_;
+  std::unique_ptr<deliver::Dispatcher> dispatcher_;
+};
+
+}  // namespace mailroot::server

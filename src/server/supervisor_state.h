@@ -1,0 +1,89 @@
+// What the Supervisor knows, and the steps its operations are made of.
+//   reload.cc     plan, prepare, commit, retire
+//   lifecycle.cc  one server on all shards: add, exchange, remove
+//   views.cc      answers to control
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mailroot/server/supervisor.h"
+#include "server_shard.h"
+#include "sockets.h"
+
+namespace mailroot::server {
+
+// One virtual server as the control thread knows it.
+struct Record {
+  std::string id;
+  State state = State::stopped;
+  std::string reason;
+  std::shared_ptr<const config::VirtualServer> settings;
+  std::shared_ptr<ServerShared> shared;  // null while it does not run
+};
+
+struct Supervisor::State_ {
+  State_(reactor::Reactor& control_reactor, Options given_options, log::Sink& sink)
+      : control(control_reactor),
+        options(std::move(given_options)),
+        log(sink),
+        sockets(control_reactor),
+        started_at(control_reactor.now()) {}
+
+  // Operations take turns.
+  reactor::task<void> enter();
+  void leave();
+
+  // reload.cc
+  reactor::task<ReloadReport> apply(std::shared_ptr<const config::ConfigSnapshot> next,
+                                    config::PlanConditions conditions);
+  struct Prepared {
+    std::map<std::string, std::shared_ptr<ServerShared>> homes;
+    std::map<config::BindingKey, PreparedSockets> sockets;
+  };
+  reactor::task<config::ReloadPlan> prepare(const config::ConfigSnapshot& next,
+                                            config::PlanConditions conditions, Prepared& prepared);
+  reactor::task<bool> prepare_server(const config::ServerPlan& plan,
+                                     const config::ConfigSnapshot& next,
+                                     config::PlanConditions& conditions, Prepared& prepared);
+  reactor::task<void> discard_unused(const config::ReloadPlan& plan, Prepared& prepared);
+  reactor::task<void> commit(const config::ReloadPlan& plan, Prepared& prepared,
+                             ReloadReport& report);
+  reactor::task<void> commit_server(const config::ServerPlan& plan, Prepared& prepared);
+  reactor::task<void> open_sockets(const config::ServerPlan& plan, Prepared& prepared);
+  reactor::task<void> retire_sockets(const config::ServerPlan& plan);
+
+  // lifecycle.cc
+  reactor::task<std::expected<std::shared_ptr<ServerShared>, std::string>> open_shared(
+      const config::VirtualServer& settings);
+  reactor::task<void> add_to_shards(Record& record, std::shared_ptr<ServerShared> shared);
+  reactor::task<void> exchange_on_shards(Record& record, std::shared_ptr<ServerShared> shared);
+  reactor::task<void> use_on_shards(const Record& record);
+  reactor::task<void> remove_from_shards(Record& record);
+  reactor::task<void> close_shared(ServerShared& shared);
+  reactor::task<void> watch_homes();
+
+  Policy policy_of(const Record& record) const;
+  void note(const Record& record, std::string_view event);
+
+  reactor::Reactor& control;
+  Options options;
+  log::Sink& log;
+  SocketMaker sockets;
+  Instant started_at;
+  std::shared_ptr<const config::ConfigSnapshot> snapshot;
+  std::shared_ptr<const config::BindingTable> table = std::make_shared<config::BindingTable>();
+  std::vector<std::unique_ptr<Shard>> shards;
+  std::map<std::string, Record> records;
+  std::string last_reload = "none yet";
+  bool busy = false;
+  bool ending = false;
+  bool reload_waits = false;  // a reload request is in line; further ones are the same
+  reactor::Event turn_over;
+  reactor::CancelScope scope{nullptr};
+  reactor::TaskGroup background;
+};
+
+}  // namespace mailroot::server

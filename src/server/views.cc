@@ -1,0 +1,265 @@
+// Answers to control's questions, gathered from the shards one after the other: each is held only
+// as long as one page of its own takes.
+#include "mailroot/server/cross.h"
+#include "supervisor_state.h"
+
+namespace mailroot::server {
+
+using reactor::task;
+
+namespace {
+
+// Where a listing stands: which server, which shard, where in its queue. Never 0 while there is
+// more, so that 0 can mean the end.
+struct Cursor {
+  uint16_t server = 0;
+  uint16_t shard = 0;
+  uint32_t entry = 0;
+
+  static Cursor unpack(uint64_t packed) {
+    return {static_cast<uint16_t>(packed >> 48), static_cast<uint16_t>(packed >> 32),
+            static_cast<uint32_t>(packed)};
+  }
+  uint64_t pack() const {
+    return static_cast<uint64_t>(server) << 48 | static_cast<uint64_t>(shard) << 32 | entry;
+  }
+};
+
+struct ShardFigures {
+  bool found = false;
+  queue::QueueCounters queue;
+  spool::SpoolCounters spool;
+  uint64_t connections_open = 0, connections = 0, connections_refused = 0;
+  uint64_t messages = 0, messages_refused = 0, bytes = 0, recipients_refused = 0;
+  uint64_t delivered = 0, deferred = 0, bounced = 0, dropped = 0, outbound_open = 0;
+};
+
+task<ShardFigures> figures_here(Shard& shard, std::string id) {
+  ShardFigures out;
+  ServerShard* server = shard.find(id);
+  if (server == nullptr) co_return out;
+  const auto& in = server->receive_counters();
+  const auto& delivery = server->deliver_counters();
+  out.found = true;
+  out.queue = server->dispatcher().queue().counters();
+  out.spool = server->spool().counters();
+  out.connections_open = in.connections_open;
+  out.connections = in.connections;
+  out.connections_refused = in.connections_refused;
+  out.messages = in.messages;
+  out.messages_refused = in.messages_refused;
+  out.bytes = in.bytes;
+  out.recipients_refused = in.recipients_refused;
+  out.delivered = delivery.delivered;
+  out.deferred = delivery.deferred;
+  out.bounced = delivery.bounced;
+  out.dropped = delivery.dropped;
+  out.outbound_open = delivery.connections_open;
+  co_return out;
+}
+
+void add(queue::QueueCounters& sum, const queue::QueueCounters& part) {
+  sum.messages += part.messages;
+  sum.size_bytes += part.size_bytes;
+  sum.waiting += part.waiting;
+  sum.ready += part.ready;
+  sum.in_transaction += part.in_transaction;
+  sum.held += part.held;
+  sum.destinations += part.destinations;
+  sum.connections += part.connections;
+  sum.expired += part.expired;
+}
+
+void add(spool::SpoolCounters& sum, const spool::SpoolCounters& part) {
+  sum.hot += part.hot;
+  sum.placed += part.placed;
+  sum.committed += part.committed;
+  sum.groups += part.groups;
+  sum.bytes_written += part.bytes_written;
+  sum.failures += part.failures;
+  sum.materialised += part.materialised;
+  sum.set_aside += part.set_aside;
+}
+
+void add(ServerView& view, const ShardFigures& part) {
+  view.connections_open += part.connections_open;
+  view.connections += part.connections;
+  view.connections_refused += part.connections_refused;
+  view.messages += part.messages;
+  view.messages_refused += part.messages_refused;
+  view.bytes += part.bytes;
+  view.recipients_refused += part.recipients_refused;
+  view.delivered += part.delivered;
+  view.deferred += part.deferred;
+  view.bounced += part.bounced;
+  view.dropped += part.dropped;
+  view.outbound_open += part.outbound_open;
+  add(view.queue, part.queue);
+  add(view.spool, part.spool);
+}
+
+using QueuePageHere = queue::Page<queue::MessageView>;
+
+task<QueuePageHere> list_here(Shard& shard, std::string id, uint32_t cursor, uint32_t max) {
+  ServerShard* server = shard.find(id);
+  if (server == nullptr) co_return QueuePageHere{};
+  co_return server->dispatcher().queue().list(cursor, max);
+}
+
+task<std::optional<MessageDetail>> show_here(Shard& shard, std::string server_id, QueueId id) {
+  ServerShard* server = shard.find(server_id);
+  if (server == nullptr) co_return std::nullopt;
+  const auto view = server->dispatcher().queue().show(id);
+  if (!view) co_return std::nullopt;
+  auto loaded = co_await server->spool().load(id);
+  MessageDetail detail;
+  detail.message = {server_id, *view};
+  if (loaded) {
+    detail.envelope = loaded->envelope;
+    detail.status = loaded->status;
+    detail.times = loaded->times;
+  }
+  co_return detail;
+}
+
+task<uint64_t> retry_here(Shard& shard, std::string server_id, std::optional<QueueId> id) {
+  ServerShard* server = shard.find(server_id);
+  if (server == nullptr) co_return 0;
+  queue::Queue& queue = server->dispatcher().queue();
+  uint64_t count = 0;
+  if (id) {
+    count = queue.retry_message(*id, server->moment()) ? 1 : 0;
+  } else {
+    count = queue.counters().messages;
+    uint32_t cursor = 0;
+    do {
+      cursor = queue.retry_all(cursor, server->moment());
+    } while (cursor != 0);
+  }
+  server->dispatcher().pump();
+  co_return count;
+}
+
+}  // namespace
+
+queue::Moment Supervisor::moment() const {
+  return {state_->control.now(), state_->control.wall_now()};
+}
+
+ServiceView Supervisor::service() const {
+  const State_& state = *state_;
+  ServiceView view;
+  view.version = MAILROOT_VERSION;
+  view.config_file = state.options.config_file;
+  view.shards = static_cast<uint32_t>(state.shards.size());
+  if (!state.shards.empty()) view.io = state.shards.front()->io_reason();
+  view.uptime_seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(state.control.now() - state.started_at)
+          .count();
+  view.last_reload = state.last_reload;
+  if (state.snapshot != nullptr) {
+    view.built_in_default = state.snapshot->built_in_default;
+    view.warnings = state.snapshot->warnings;
+  }
+  return view;
+}
+
+task<std::vector<ServerView>> Supervisor::servers() {
+  State_& state = *state_;
+  std::vector<ServerView> views;
+  for (const auto& [id, record] : state.records) {
+    ServerView view;
+    view.id = id;
+    view.name = record.settings->name;
+    view.state = record.state;
+    view.reason = record.reason;
+    view.default_domain = record.settings->default_domain;
+    view.fqdn = record.settings->fqdn;
+    view.home_directory = record.settings->home_directory;
+    for (const auto& binding : record.settings->bindings) {
+      view.bindings.push_back(binding.to_string());
+    }
+    for (const auto& [key, holder] : state.table->sockets()) {
+      if (holder == id) view.listening.push_back(key.to_string());
+    }
+    views.push_back(std::move(view));
+  }
+  for (ServerView& view : views) {
+    for (size_t i = 0; i < state.shards.size(); ++i) {
+      Shard* there = state.shards[i].get();
+      const std::string id = view.id;
+      auto work = [there, id]() -> task<ShardFigures> { return figures_here(*there, id); };
+      const auto part = co_await on_shard<ShardFigures>(state.control, *there, std::move(work));
+      add(view, part);
+    }
+  }
+  co_return views;
+}
+
+task<QueuePage> Supervisor::list_queue(std::string server, uint64_t packed, uint32_t max) {
+  State_& state = *state_;
+  QueuePage page;
+  std::vector<std::string> ids;
+  for (const auto& [id, record] : state.records) {
+    if (server.empty() || server == id) ids.push_back(id);
+  }
+  Cursor cursor = Cursor::unpack(packed);
+  while (cursor.server < ids.size() && page.entries.size() < max) {
+    if (cursor.shard >= state.shards.size()) {
+      cursor = {static_cast<uint16_t>(cursor.server + 1), 0, 0};
+      continue;
+    }
+    Shard* there = state.shards[cursor.shard].get();
+    const std::string id = ids[cursor.server];
+    const uint32_t entry = cursor.entry;
+    const auto wanted = static_cast<uint32_t>(max - page.entries.size());
+    auto work = [there, id, entry, wanted]() -> task<QueuePageHere> {
+      return list_here(*there, id, entry, wanted);
+    };
+    auto part = co_await on_shard<QueuePageHere>(state.control, *there, std::move(work));
+    for (queue::MessageView& view : part.entries) page.entries.push_back({id, std::move(view)});
+    cursor.entry = part.next_cursor;
+    if (part.next_cursor == 0) ++cursor.shard;
+  }
+  page.next_cursor = cursor.server < ids.size() ? cursor.pack() : 0;
+  co_return page;
+}
+
+task<std::vector<MessageDetail>> Supervisor::show(QueueId id) {
+  State_& state = *state_;
+  std::vector<std::string> ids;
+  for (const auto& [server, record] : state.records) ids.push_back(server);
+  std::vector<MessageDetail> found;
+  for (const std::string& server : ids) {
+    for (size_t i = 0; i < state.shards.size(); ++i) {
+      Shard* there = state.shards[i].get();
+      auto work = [there, server, id]() -> task<std::optional<MessageDetail>> {
+        return show_here(*there, server, id);
+      };
+      auto detail =
+          co_await on_shard<std::optional<MessageDetail>>(state.control, *there, std::move(work));
+      if (detail) found.push_back(std::move(*detail));
+    }
+  }
+  co_return found;
+}
+
+task<RetryReport> Supervisor::retry(std::string server, std::optional<QueueId> id) {
+  State_& state = *state_;
+  std::vector<std::string> ids;
+  for (const auto& [known, record] : state.records) {
+    if (server.empty() || server == known) ids.push_back(known);
+  }
+  RetryReport report;
+  for (const std::string& known : ids) {
+    for (size_t i = 0; i < state.shards.size(); ++i) {
+      Shard* there = state.shards[i].get();
+      auto work = [there, known, id]() -> task<uint64_t> { return retry_here(*there, known, id); };
+      const uint64_t count = co_await on_shard<uint64_t>(state.control, *there, std::move(work));
+      report.messages += count;
+    }
+  }
+  co_return report;
+}
+
+}  // namespace mailroot::server
