@@ -56,7 +56,9 @@ task<void> Connection::run() {
     co_await stream.stop();
   }
   draft_.reset();
-  if (!broken_) co_await reactor_.shut_down(socket_);
+  if (!broken_) {
+    co_await reactor_.shut_down(socket_);
+  }
   co_await reactor_.close_now(socket_);
   service_.admission().leave(peer_.ip);
   service_.counters().connections_open.fetch_sub(1, std::memory_order_relaxed);
@@ -69,7 +71,9 @@ task<void> Connection::converse(reactor::ReceiveStream& stream) {
   while (next == Next::go_on) {
     co_await send_replies(kReplyTimeout);
     if (broken_) co_return;
-    if (draft_ != nullptr) co_await pause_while_memory_is_high();
+    if (draft_ != nullptr) {
+      co_await pause_while_memory_is_high();
+    }
     auto received = co_await stream.next({input_deadline(), &scope_});
     if (!received) {
       co_await say_farewell(received.error());
@@ -92,7 +96,9 @@ task<Connection::Next> Connection::consume(ByteView input) {
     input = input.subspan(used);
     const Next next = co_await act();
     if (next == Next::close) co_return Next::close;
-    if (actions_.reply.size() >= kRepliesGatheredMaxBytes) co_await send_replies(kReplyTimeout);
+    if (actions_.reply.size() >= kRepliesGatheredMaxBytes) {
+      co_await send_replies(kReplyTimeout);
+    }
     if (broken_) co_return Next::close;
   }
   co_return Next::go_on;
@@ -106,9 +112,13 @@ task<Connection::Next> Connection::act() {
       draft_.reset();
       header_scan_.reset();
     }
-    if (!actions_.content.empty()) co_await store_content();
+    if (!actions_.content.empty()) {
+      co_await store_content();
+    }
     const bool asked = actions_.question != smtp::Question::none;
-    if (asked && !actions_.close) co_await ask();
+    if (asked && !actions_.close) {
+      co_await ask();
+    }
     if (actions_.close) {
       if (end_reason_.empty()) end_reason_ = actions_.close_reason;
       co_return Next::close;

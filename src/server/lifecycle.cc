@@ -180,7 +180,9 @@ task<void> Supervisor::State_::watch_homes() {
     co_await enter();
     config::PlanConditions conditions;
     for (const auto& [id, reason] : lost) conditions.stop.insert(id);
-    if (!ending) co_await apply(snapshot, std::move(conditions));
+    if (!ending) {
+      co_await apply(snapshot, std::move(conditions));
+    }
     for (const auto& [id, reason] : lost) {
       if (records.contains(id)) records.at(id).reason = reason;
     }

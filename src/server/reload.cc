@@ -126,7 +126,9 @@ task<void> Supervisor::State_::discard_unused(const ReloadPlan& plan, Prepared& 
     const ServerPlan* server = plan.find(at->first);
     const bool used =
         server != nullptr && (server->action == ServerAction::start || server->home_changed);
-    if (!used) co_await close_shared(*at->second);
+    if (!used) {
+      co_await close_shared(*at->second);
+    }
     at = used ? std::next(at) : prepared.homes.erase(at);
   }
   for (auto at = prepared.sockets.begin(); at != prepared.sockets.end();) {
@@ -151,11 +153,17 @@ task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared
     co_await commit_server(server, prepared);
   }
   // Sockets move when every server that takes one is there, and before any that gives one ends.
-  for (const ServerPlan& server : plan.servers) co_await open_sockets(server, prepared);
-  for (const ServerPlan& server : plan.servers) co_await retire_sockets(server);
+  for (const ServerPlan& server : plan.servers) {
+    co_await open_sockets(server, prepared);
+  }
+  for (const ServerPlan& server : plan.servers) {
+    co_await retire_sockets(server);
+  }
   for (const ServerPlan& server : plan.servers) {
     Record& record = records[server.server];
-    if (server.action == ServerAction::stop) co_await remove_from_shards(record);
+    if (server.action == ServerAction::stop) {
+      co_await remove_from_shards(record);
+    }
     if (find_settings(*snapshot, server.server) == nullptr) {
       records.erase(server.server);
       continue;

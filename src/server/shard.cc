@@ -117,7 +117,9 @@ task<bool> Shard::retire(config::BindingKey key) {
   listeners_.erase(key);
   for (receive::Listener* listener : retired) listener->retire();
   for (receive::Listener* listener : retired) {
-    while (hosted_.contains(listener)) co_await listener_ended_.wait(*reactor_, {});
+    while (hosted_.contains(listener)) {
+      co_await listener_ended_.wait(*reactor_, {});
+    }
   }
   co_return true;
 }

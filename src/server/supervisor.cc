@@ -84,7 +84,9 @@ Supervisor::~Supervisor() {
 }
 
 task<void> Supervisor::State_::enter() {
-  while (busy) co_await turn_over.wait(control, {});
+  while (busy) {
+    co_await turn_over.wait(control, {});
+  }
   busy = true;
 }
 
@@ -157,7 +159,9 @@ task<void> Supervisor::stop_all() {
   state.scope.cancel();
   config::PlanConditions conditions;
   for (const auto& [id, record] : state.records) conditions.stop.insert(id);
-  if (state.snapshot != nullptr) co_await state.apply(state.snapshot, std::move(conditions));
+  if (state.snapshot != nullptr) {
+    co_await state.apply(state.snapshot, std::move(conditions));
+  }
   state.leave();
   // The watcher may stand in line for a turn; it gets one, sees the end and goes.
   co_await state.background.join();

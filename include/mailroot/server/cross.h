@@ -24,7 +24,8 @@ template <class T>
 reactor::task<void> carry(std::move_only_function<reactor::task<T>()> work, reactor::Reactor& there,
                           reactor::Reactor& here, std::shared_ptr<Exchange<T>> exchange) {
   reactor::task<T> running = work();
-  exchange->value.emplace(co_await std::move(running));
+  T value = co_await std::move(running);
+  exchange->value.emplace(std::move(value));
   while (!here.post([exchange] { exchange->done.notify_all(); })) {
     co_await there.sleep_until(there.now() + kMailboxRetry, {});
   }
@@ -47,7 +48,9 @@ reactor::task<T> on_shard(reactor::Reactor& here, Shard& shard,
   })) {
     co_await here.sleep_until(here.now() + detail::kMailboxRetry, {});
   }
-  while (!exchange->value.has_value()) co_await exchange->done.wait(here, {});
+  while (!exchange->value.has_value()) {
+    co_await exchange->done.wait(here, {});
+  }
   co_return std::move(*exchange->value);
 }
 
