@@ -93,7 +93,7 @@ void Connection::begin_content() {
 task<void> Connection::store_content() {
   for (const ByteView piece : actions_.content) {
     if (draft_ == nullptr) break;
-    header_scan_->feed(piece);
+    header_scan_->add(piece);
     if (!draft_->append(piece)) {
       session_.refuse_content(content_refusal());
       draft_.reset();
@@ -121,7 +121,7 @@ std::string Connection::content_refusal() const {
 
 task<void> Connection::commit() {
   auto& counters = service_.counters();
-  const uint32_t hops = header_scan_->received_count();
+  const uint32_t hops = header_scan_->received();
   header_scan_.reset();
   if (hops > settings_->delivery.hop_limit) {
     draft_.reset();
