@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <tuple>
 
+#include "mailroot/base/log.h"
 #include "mailroot/config/limits.h"
 
 namespace mailroot::config {
@@ -53,7 +54,7 @@ std::string Context::resolve(std::string_view path) const {
 void Context::complain(const Node& node, std::string text, std::string allowed) {
   Problem problem;
   problem.place = place_of(node);
-  problem.key = path_;
+  problem.key = log::escape(path_);
   problem.text = std::move(text);
   problem.found = describe_node(node);
   problem.allowed = std::move(allowed);
@@ -67,7 +68,7 @@ void Context::complain_wrong_type(const Node& node, std::string allowed) {
 void Context::complain_empty(const Node& key, std::string allowed) {
   Problem problem;
   problem.place = place_of(key);
-  problem.key = path_;
+  problem.key = log::escape(path_);
   problem.text = "no value";
   problem.allowed = std::move(allowed);
   problems_.add(std::move(problem));
@@ -76,7 +77,7 @@ void Context::complain_empty(const Node& key, std::string allowed) {
 void Context::complain_missing(const Node& record, std::string allowed) {
   Problem problem;
   problem.place = place_of(record);
-  problem.key = path_;
+  problem.key = log::escape(path_);
   problem.text = "must be set";
   problem.allowed = std::move(allowed);
   problems_.add(std::move(problem));
@@ -90,7 +91,7 @@ Place Context::place_of_key(const std::string& path) const {
 void Context::complain_at_key(const std::string& path, std::string text) {
   Problem problem;
   problem.place = place_of_key(path);
-  problem.key = path;
+  problem.key = log::escape(path);
   problem.text = std::move(text);
   problems_.add(std::move(problem));
 }

@@ -12,7 +12,6 @@
 #include "record.h"
 #include "server_checks.h"
 #include "source_text.h"
-#include "yaml_tree.h"
 
 namespace mailroot::config {
 
@@ -97,23 +96,7 @@ class Loader {
       problems_.add(std::move(text.error()));
       return false;
     }
-    return read_text_of(*text, table, context, record);
-  }
-
-  template <class S>
-  bool read_text_of(const std::string& text, const KeyTable<S>& table, Context& context,
-                    S& record) {
-    if (auto checked = check_source(text, context.file()); !checked) {
-      problems_.add(std::move(checked.error()));
-      return false;
-    }
-    auto tree = parse_yaml(text, context.file());
-    if (!tree) {
-      problems_.add(std::move(tree.error()));
-      return false;
-    }
-    read_record(*tree, table, context, record);
-    return true;
+    return read_document(*text, table, context, record);
   }
 
   void check_service(Context& context) {

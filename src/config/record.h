@@ -13,6 +13,7 @@
 #include "context.h"
 #include "mailroot/config/describe.h"
 #include "nearest.h"
+#include "source_text.h"
 
 namespace mailroot::config {
 
@@ -121,6 +122,22 @@ void read_record(const Node& node, const KeyTable<S>& table, Context& context, S
     const Context::Step step(context, key.path);
     if (!context.was_set(context.path())) context.complain_missing(node, key.value.type);
   }
+}
+
+// The text of one file. False when it is no YAML at all, and that is the only problem added.
+template <class S>
+bool read_document(std::string_view text, const KeyTable<S>& table, Context& context, S& record) {
+  if (auto checked = check_source(text, context.file()); !checked) {
+    context.add(std::move(checked.error()));
+    return false;
+  }
+  auto tree = parse_yaml(text, context.file());
+  if (!tree) {
+    context.add(std::move(tree.error()));
+    return false;
+  }
+  read_record(*tree, table, context, record);
+  return true;
 }
 
 template <class S>

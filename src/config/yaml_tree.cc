@@ -181,7 +181,7 @@ std::string explain(const std::string& message, const TreeBuilder& builder) {
   if (message.contains("EOF in scalar")) {
     return "syntax error: a quoted text is not closed before the end of the file";
   }
-  return "syntax error: " + message;
+  return "syntax error: " + log::escape(message);
 }
 
 // yaml-cpp 0.7 takes the end of a file behind a line end for a closing quote: leave that line end

@@ -55,6 +55,16 @@ TEST_CASE("the packaged files load, and mean the defaults") {
   CHECK(render_effective(service) == render_effective(Service{}));
 }
 
+TEST_CASE("the examples load together, without a warning") {
+  Instance instance;
+  const std::string examples = std::string(MAILROOT_CONF_DIRECTORY) + "/examples";
+  instance.write("mailroot.yaml", "service: { include: " + examples + "/*.yaml }\n");
+  const CheckResult result = instance.check();
+  CHECK(result.report() == "");
+  CHECK(result.exit_code == 0);
+  CHECK(instance.loaded().servers.size() == 3);
+}
+
 TEST_CASE("the effective configuration reads back as the same values") {
   const std::string text =
       "name: 'it''s \"quoted\": #1'\n"

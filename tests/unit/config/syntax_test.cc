@@ -130,6 +130,15 @@ TEST_CASE("files that cannot be read") {
   check_only(other.problems(), "virtual-servers.d/a.yaml: there is no such file");
 }
 
+TEST_CASE("a file whose reading fails") {
+  Instance instance;
+  // Regular, and its first octet cannot be read, by root neither.
+  std::filesystem::create_symlink("/proc/self/mem", instance.path("mailroot.yaml"));
+  const auto problems = instance.problems();
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].starts_with("mailroot.yaml: cannot be read: "));
+}
+
 TEST_CASE("one syntax error a file, all files at once, with the schema errors of the others") {
   Instance instance;
   instance.write("mailroot.yaml", "log: { level: loud }\n")
