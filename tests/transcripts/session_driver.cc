@@ -78,6 +78,13 @@ void SessionDriver::tls_started() {
   session_.tls_started();
 }
 
+void SessionDriver::refuse_content(std::string reply) {
+  if (!session_.content_is_streaming()) return;
+  draft_open_ = false;
+  draft_.clear();
+  session_.refuse_content(std::move(reply));
+}
+
 void SessionDriver::time_out() {
   actions_.clear();
   session_.time_out(actions_);

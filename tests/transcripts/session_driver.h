@@ -38,7 +38,8 @@ class SessionDriver {
   void time_out();
   void shut_down();
   void peer_closed();
-  void refuse_content(std::string reply) { session_.refuse_content(std::move(reply)); }
+  // Drops the draft, as a driver does that has no room for it.
+  void refuse_content(std::string reply);
   // The next start_tls question is left open until tls_started().
   bool waits_for_tls() const { return waits_for_tls_; }
 
