@@ -1,8 +1,7 @@
 // Transparency (RFC 5321 4.5.2): a line that begins with a period gets another one in front; the
 // content ends with CRLF "." CRLF, where the first CRLF is the content's own if it ends in one.
-#include <cstring>
-
 #include "mailroot/smtp/content.h"
+#include "text_scan.h"
 
 namespace mailroot::smtp {
 
@@ -21,43 +20,32 @@ void DotStuffer::put(ByteView view, std::vector<ByteView>& out) {
 }
 
 bool DotStuffer::add(ByteView piece, std::vector<ByteView>& out) {
-  const std::string_view text = as_text(piece);
   const size_t first_out = out.size();
+  const uint64_t wire_bytes_before = wire_bytes_;
   size_t from = 0;  // not yet put out
-  size_t at = 0;
-  while (at < text.size()) {
-    if (line_start_ && text[at] == '.') {
-      put(as_bytes(text.substr(from, at - from)), out);
-      put(as_bytes(kDot), out);
-      from = at;
-    }
-    line_start_ = false;
-    const void* found = std::memchr(text.data() + at, '\n', text.size() - at);
-    const size_t end = found == nullptr
-                           ? text.size()
-                           : static_cast<size_t>(static_cast<const char*>(found) - text.data());
-    const std::string_view line = text.substr(at, end - at);
-    if (!check_line_part(line, found != nullptr)) {
+  size_t at = 0;    // not yet looked at
+  Before before = {.cr = after_cr_, .crlf = line_start_};
+  while (at < piece.size()) {
+    const size_t event = at + find_event(piece.subspan(at), before, true);
+    if (event == piece.size()) break;
+    const bool is_dot = piece[event] == std::byte{'.'};
+    const bool after_cr = event == at ? before.cr : piece[event - 1] == std::byte{'\r'};
+    if (!is_dot || after_cr) {  // a broken pair
       out.resize(first_out);
+      wire_bytes_ = wire_bytes_before;
       return false;
     }
-    line_start_ = found != nullptr;
-    at = end + (line_start_ ? 1 : 0);
+    put(piece.subspan(from, event - from), out);
+    put(as_bytes(kDot), out);
+    from = event;
+    at = event + 1;
+    before = {};
   }
-  put(as_bytes(text.substr(from)), out);
-  return true;
-}
-
-// `line` is what stands before a line feed (`ended`) or before the border of the piece.
-bool DotStuffer::check_line_part(std::string_view line, bool ended) {
-  if (!line.empty()) {
-    if (after_cr_) return false;
-    if (std::memchr(line.data(), '\r', line.size() - 1) != nullptr) return false;
-    after_cr_ = line.back() == '\r';
+  put(piece.subspan(from), out);
+  if (!piece.empty()) {
+    after_cr_ = piece.back() == std::byte{'\r'};
+    line_start_ = piece.back() == std::byte{'\n'};
   }
-  if (!ended) return true;
-  if (!after_cr_) return false;
-  after_cr_ = false;
   return true;
 }
 

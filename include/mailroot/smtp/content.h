@@ -36,19 +36,20 @@ struct ContentTraits {
   friend bool operator==(const ContentTraits&, const ContentTraits&) = default;
 };
 
-// Finds the traits of content given in any number of pieces; about 0.2 ns a byte.
+// Finds the traits of content given in any number of pieces; about 0.4 ns a byte.
 class ContentScan {
  public:
   void add(ByteView piece);
   ContentTraits traits() const;  // as if the content ended here
 
  private:
-  void add_line_part(std::string_view part);
-  void end_line();
+  size_t header_bytes(std::string_view text);
+  void check_line_lengths(std::string_view text);
 
   ContentTraits traits_;
   size_t line_bytes_ = 0;
   bool in_header_ = true;
+  bool line_is_empty_ = true;
   bool after_cr_ = false;
 };
 
@@ -68,7 +69,6 @@ class DotStuffer {
 
  private:
   void put(ByteView view, std::vector<ByteView>& out);
-  bool check_line_part(std::string_view line, bool ended);
 
   bool line_start_ = true;
   bool after_cr_ = false;
