@@ -32,7 +32,7 @@ struct DsnRecipient {
   const smtp::Recipient* recipient = nullptr;
   const smtp::DeliveryOutcome* outcome = nullptr;  // the newest attempt; null: never tried
   bool expired = false;                            // failed because its time ran out
-  std::optional<WallTime> last_attempt_at;
+  std::optional<WallTime> last_attempt_at = std::nullopt;
 };
 
 // Everything must outlive the call only.
