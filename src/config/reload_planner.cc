@@ -121,9 +121,8 @@ class ReloadPlanner {
     return true;
   }
 
-  // Its owner will not give it up, whether it moves or not.
+  // Its owner will not give it up: it has moved to it, or would keep it when it moves.
   bool keeps(const std::string& id, const BindingKey& key) const {
-    if (moved_.contains(id)) return true;
     const auto& bindings = defined_.at(id)->bindings;
     return std::any_of(bindings.begin(), bindings.end(),
                        [&](const Binding& binding) { return key_of(binding) == key; });
