@@ -16,7 +16,9 @@
 #include "mailroot/base/queue_id.h"
 #include "mailroot/base/slab_pool.h"
 #include "mailroot/base/time.h"
+#include "mailroot/message/queue_file.h"
 #include "mailroot/reactor/reactor.h"
+#include "mailroot/smtp/content.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/spool/home.h"
 
@@ -27,21 +29,19 @@ struct SpoolOptions {
   uint64_t free_min_bytes = 256 * kMiB;                  // below: 452 4.3.1 at MAIL
   uint64_t journal_body_max_bytes = 256 * kKiB;          // larger bodies stream to a Queue file
   bool scrub = false;                                    // truncate recycled files
+  bool drop_flat = false;                                // Drop/<id>.eml instead of Drop/new/
 };
 
-// One letter a recipient, overwritten in place in the Queue file.
-enum class RecipientStatus : char {
-  waiting = 'W',    // not yet settled
-  delivered = 'D',  // taken by its next hop or Drop
-  bounced = 'B',    // failed, and its DSN (if any was due) is durable
-  held = 'H',       // operator hold; not settled
-};
+// One letter a recipient, overwritten in place in the Queue file. `failed` keeps a message in the
+// queue; only delivered and bounced are settled.
+using RecipientStatus = message::RecipientStatus;
 
 struct MessageTimes {
   WallTime arrived{};
   WallTime next_attempt{};  // meaning only while waiting
   uint32_t attempts = 0;
   bool delay_notified = false;
+  WallTime expiry_basis{};  // expiry counts from here; the epoch: from `arrived`
 };
 
 // Content of a message for whoever sends it: views into memory, or windows read from its file.
@@ -60,6 +60,10 @@ struct LoadedMessage {
   std::string status;       // RecipientStatus letters, one a recipient
   MessageTimes times;
   std::unique_ptr<Content> content;
+  uint64_t size_bytes = 0;     // of the content
+  smtp::ContentTraits traits;  // of the whole content
+  std::string origin;          // where it came from, printable
+  std::string last_reply;      // of the newest deferral
 };
 
 // A message being received; nothing is promised. Dropping it forgets it (a temporary file returns
@@ -76,6 +80,11 @@ class Draft {
   virtual reactor::task<result<void>> flush() = 0;
   virtual uint64_t size_bytes() const = 0;
   virtual std::optional<Error> failure() const = 0;
+  // Room for the envelope block of a streamed file. Call it before the first append when there may
+  // be more than about a hundred recipients: without it such a file is written twice.
+  virtual void expect_envelope(const smtp::Envelope& envelope) { static_cast<void>(envelope); }
+  // "[192.0.2.7] client.example.com", for the Queue file and the operator.
+  virtual void set_origin(std::string origin) { static_cast<void>(origin); }
 };
 
 enum class CommitResult : uint8_t {
@@ -89,7 +98,8 @@ struct Settlement {
   QueueId id;
   std::string status;  // all letters
   MessageTimes times;
-  bool done = false;  // every recipient is settled: forget the message
+  bool done = false;       // every recipient is settled: forget the message
+  std::string last_reply;  // of the newest deferral; empty keeps what was there
 };
 
 struct SpoolCounters {
@@ -113,7 +123,9 @@ class Spool {
 
   // Records outcomes. Messages caused by this settlement (DSNs) ride in the same group before it:
   // a torn group can repeat a DSN, never lose one (invariant I3). On `durable` the DSN drafts are
-  // messages of their own.
+  // messages of their own. Otherwise: without `caused` the outcome is kept in memory and written
+  // when the disk works again, so the caller goes on; with `caused` nothing has happened, the
+  // message waits as before and the caller settles it again at a later attempt.
   struct Caused {
     std::unique_ptr<Draft> draft;
     smtp::Envelope envelope;

@@ -1,0 +1,318 @@
+#include "mailroot/spool/home.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "directory.h"
+
+namespace mailroot::spool {
+
+namespace {
+
+using reactor::Descriptor;
+using reactor::Reactor;
+using reactor::task;
+template <class T>
+using outcome_of = std::expected<T, HomeProblem>;
+
+constexpr std::string_view kFormatFile = "format";
+constexpr std::string_view kEpochFile = "epoch";
+constexpr std::string_view kFormatWord = "mailroot-home";
+constexpr uint32_t kFormatVersion = 1;
+constexpr size_t kSmallFileMax = 256;
+
+struct NamedMagic {
+  uint64_t magic;
+  std::string_view name;
+};
+// statfs(2) types whose sync cannot be relied on, because another machine or program answers it.
+constexpr std::array kRemoteFileSystems = {
+    NamedMagic{0x6969, "NFS"},          NamedMagic{0x517B, "SMB"},
+    NamedMagic{0xFF534D42, "CIFS"},     NamedMagic{0xFE534D42, "SMB 2"},
+    NamedMagic{0x5346414F, "AFS"},      NamedMagic{0x6B414653, "AFS"},
+    NamedMagic{0x73757245, "Coda"},     NamedMagic{0x564C, "NCP"},
+    NamedMagic{0x01021997, "9P"},       NamedMagic{0x00C36400, "Ceph"},
+    NamedMagic{0x47504653, "GPFS"},     NamedMagic{0x0BD00BD0, "Lustre"},
+    NamedMagic{0x7461636F, "OCFS2"},    NamedMagic{0x01161970, "GFS2"},
+    NamedMagic{0x65735546, "FUSE"},     NamedMagic{0x786F4256, "VirtualBox folder"},
+    NamedMagic{0x0187, "autofs"},       NamedMagic{0xBACBACBC, "VMware folder"},
+    NamedMagic{0x20030528, "OrangeFS"}, NamedMagic{0x19830326, "BeeGFS"},
+};
+
+std::unexpected<HomeProblem> problem(Error error, std::string sentence) {
+  return std::unexpected(HomeProblem{error, std::move(sentence)});
+}
+std::unexpected<HomeProblem> cannot(std::string_view verb, std::string_view what, Error error) {
+  return problem(error, fmt::format("cannot {} {}: {}", verb, what, describe(error.code)));
+}
+
+// Makes the missing directories of an absolute path and syncs the parents of what it made.
+task<outcome_of<void>> make_path(Reactor& reactor, std::string path) {
+  for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+    const std::string part = path.substr(0, end);
+    auto made = co_await reactor.make_directory_at(reactor::kNoDirectory, part, kDirectoryMode);
+    if (made) {
+      const std::string parent = part.substr(0, std::max<size_t>(part.rfind('/'), 1));
+      auto directory = co_await reactor.open_at(reactor::kNoDirectory, parent, kOpenDirectory, 0);
+      if (!directory) co_return cannot("open", parent, directory.error());
+      auto synced = co_await reactor.sync(*directory, reactor::SyncKind::data_and_metadata);
+      co_await reactor.close_now(*directory);
+      if (!synced) co_return cannot("sync", parent, synced.error());
+    } else if (made.error().code != Errc::exists && end == std::string::npos) {
+      co_return cannot("make the home directory", part, made.error());
+    }
+    if (end == std::string::npos) co_return outcome_of<void>{};
+  }
+}
+
+task<outcome_of<void>> check_file_system(Reactor& reactor, const Home& home) {
+  auto status = co_await reactor.file_system_status(home.root);
+  if (!status) co_return cannot("examine the file system of", home.path, status.error());
+  for (const NamedMagic& remote : kRemoteFileSystems) {
+    if (status->magic != remote.magic) continue;
+    co_return problem({Errc::unsupported, 0},
+                      fmt::format("{} is on a {} file system; a home directory must be on a local "
+                                  "one, where a sync can be relied on",
+                                  home.path, remote.name));
+  }
+  if (status->read_only) {
+    co_return problem({Errc::read_only, 0},
+                      fmt::format("{} is on a read-only file system", home.path));
+  }
+  co_return outcome_of<void>{};
+}
+
+task<outcome_of<reactor::FileStatus>> check_permissions(Reactor& reactor, Descriptor directory,
+                                                        std::string what, uint32_t forbidden) {
+  auto status = co_await reactor.stat_at(directory, "");
+  if (!status) co_return cannot("examine", what, status.error());
+  if ((status->mode & forbidden) != 0) {
+    co_return problem({Errc::permission, 0},
+                      fmt::format("{} is open to other users (mode {:o}); take their rights away "
+                                  "(chmod o-rwx) and see who was there",
+                                  what, status->mode & 07777));
+  }
+  co_return *status;
+}
+
+struct Format {
+  uint32_t version = 0;
+  std::string identity;
+};
+
+// "mailroot-home <version>\n<32 hexadecimal digits>\n"
+std::optional<Format> parse_format(std::string_view text) {
+  Format format;
+  if (!text.starts_with(kFormatWord)) return std::nullopt;
+  text.remove_prefix(kFormatWord.size());
+  if (!text.starts_with(' ')) return std::nullopt;
+  const auto [end, error] =
+      std::from_chars(text.data() + 1, text.data() + text.size(), format.version);
+  if (error != std::errc() || end == text.data() + text.size() || *end != '\n') return std::nullopt;
+  text.remove_prefix(static_cast<size_t>(end - text.data()) + 1);
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  format.identity = text;
+  return format;
+}
+
+task<outcome_of<bool>> has_mail(Reactor& reactor, const Home& home) {
+  auto queue = co_await reactor.open_at(home.root, "Queue", kOpenDirectory, 0);
+  if (!queue) co_return false;
+  bool found = false;
+  for (const char* const name : {"new", "cur"}) {
+    auto directory = co_await reactor.open_at(*queue, name, kOpenDirectory, 0);
+    if (!directory) continue;
+    auto entries = co_await reactor.list_directory(*directory);
+    co_await reactor.close_now(*directory);
+    found = found || (entries && !entries->empty());
+  }
+  co_await reactor.close_now(*queue);
+  co_return found;
+}
+
+// A home that was used before has its format file; one that has none is new, or not what it was.
+task<outcome_of<bool>> check_format(Reactor& reactor, Home& home) {
+  auto text =
+      co_await read_small_file(reactor, home.journal, std::string(kFormatFile), kSmallFileMax);
+  const std::string name = fmt::format("{}/Journal/{}", home.path, kFormatFile);
+  if (text) {
+    const auto format = parse_format(*text);
+    if (!format) {
+      co_return problem({Errc::corrupt, 0}, fmt::format("{} cannot be understood; restore it from "
+                                                        "a backup of this home directory",
+                                                        name));
+    }
+    if (format->version > kFormatVersion) {
+      co_return problem({Errc::unsupported, 0},
+                        fmt::format("{} was written by a newer Mailroot (format {}, this one knows "
+                                    "{}); install that version again",
+                                    home.path, format->version, kFormatVersion));
+    }
+    co_return true;
+  }
+  if (text.error().code != Errc::not_found) co_return cannot("read", name, text.error());
+  auto epoch = co_await reactor.stat_at(home.journal, std::string(kEpochFile));
+  auto mail = co_await has_mail(reactor, home);
+  if (epoch || *mail) {
+    co_return problem({Errc::corrupt, 0},
+                      fmt::format("{} has been used before but {} is missing; it may be another "
+                                  "volume, or damaged. Nothing was changed",
+                                  home.path, name));
+  }
+  const std::string fresh = fmt::format("{} {}\n{:016x}{:016x}\n", kFormatWord, kFormatVersion,
+                                        reactor.random(), reactor.random());
+  auto written = co_await write_small_file(reactor, home.journal, std::string(kFormatFile), fresh);
+  if (!written) co_return cannot("write", name, written.error());
+  co_return false;
+}
+
+task<outcome_of<void>> take_epoch(Reactor& reactor, Home& home, bool used_before) {
+  const std::string name = fmt::format("{}/Journal/{}", home.path, kEpochFile);
+  uint32_t epoch = 0;
+  auto text =
+      co_await read_small_file(reactor, home.journal, std::string(kEpochFile), kSmallFileMax);
+  if (text) {
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), epoch);
+    if (error != std::errc() || end == text->data() || epoch == UINT32_MAX) {
+      co_return problem({Errc::corrupt, 0},
+                        fmt::format("{} does not hold a number; write into it one larger than the "
+                                    "first eight (hexadecimal) digits of any queue id seen",
+                                    name));
+    }
+  } else if (text.error().code != Errc::not_found || used_before) {
+    // A crash between the two files of a new home leaves no mail behind: begin again.
+    auto mail = co_await has_mail(reactor, home);
+    if (text.error().code != Errc::not_found || *mail) co_return cannot("read", name, text.error());
+  }
+  home.epoch = epoch + 1;
+  auto written = co_await write_small_file(reactor, home.journal, std::string(kEpochFile),
+                                           fmt::format("{}\n", home.epoch));
+  if (!written) co_return cannot("write", name, written.error());
+  co_return outcome_of<void>{};
+}
+
+task<outcome_of<void>> open_maildir(Reactor& reactor, const Home& home, std::string name,
+                                    Maildir& maildir) {
+  auto top = co_await open_directory(reactor, home.root, name, kDirectoryMode);
+  if (!top) co_return cannot("open", home.path + "/" + name, top.error());
+  maildir.top = top->descriptor;
+  bool created = false;
+  const std::array parts = {std::pair("tmp", &maildir.temporary), std::pair("new", &maildir.fresh),
+                            std::pair("cur", &maildir.current)};
+  for (const auto& part : parts) {
+    auto opened = co_await open_directory(reactor, maildir.top, part.first, kDirectoryMode);
+    if (!opened) {
+      co_return cannot("open", fmt::format("{}/{}/{}", home.path, name, part.first),
+                       opened.error());
+    }
+    *part.second = opened->descriptor;
+    created = created || opened->created;
+  }
+  if (created) {
+    auto synced = co_await reactor.sync(maildir.top, reactor::SyncKind::data_and_metadata);
+    if (!synced) co_return cannot("sync", home.path + "/" + name, synced.error());
+  }
+  co_return outcome_of<void>{};
+}
+
+task<outcome_of<void>> open_journal(Reactor& reactor, Home& home) {
+  auto journal = co_await open_directory(reactor, home.root, "Journal", kDirectoryMode);
+  if (!journal) co_return cannot("open", home.path + "/Journal", journal.error());
+  home.journal = journal->descriptor;
+  auto checked = co_await check_permissions(reactor, home.journal, home.path + "/Journal", 0007);
+  if (!checked) co_return std::unexpected(std::move(checked.error()));
+  auto lock_file =
+      co_await reactor.open_at(home.journal, "lock", O_RDWR | O_CREAT | O_CLOEXEC, kFileMode);
+  if (!lock_file) co_return cannot("open", home.path + "/Journal/lock", lock_file.error());
+  home.lock_file = *lock_file;
+  auto locked = co_await reactor.lock(home.lock_file);
+  if (!locked) {
+    co_return problem(locked.error(), fmt::format("{} is in use by another Mailroot (its lock file "
+                                                  "is held)",
+                                                  home.path));
+  }
+  co_return outcome_of<void>{};
+}
+
+task<outcome_of<void>> fill_home(Reactor& reactor, Home& home) {
+  auto root = co_await reactor.open_at(reactor::kNoDirectory, home.path, kOpenDirectory, 0);
+  if (!root) co_return cannot("open the home directory", home.path, root.error());
+  home.root = *root;
+  auto step = co_await check_file_system(reactor, home);
+  if (!step) co_return step;
+  auto status = co_await check_permissions(reactor, home.root, home.path, S_IWOTH);
+  if (!status) co_return std::unexpected(std::move(status.error()));
+  home.device = status->device;
+  home.inode = status->inode;
+  step = co_await open_journal(reactor, home);
+  if (!step) co_return step;
+  auto used_before = co_await check_format(reactor, home);
+  if (!used_before) co_return std::unexpected(std::move(used_before.error()));
+  step = co_await take_epoch(reactor, home, *used_before);
+  if (!step) co_return step;
+  const std::array maildirs = {std::pair("Queue", &home.queue), std::pair("Pickup", &home.pickup),
+                               std::pair("Drop", &home.drop), std::pair("Badmail", &home.badmail)};
+  for (const auto& maildir : maildirs) {
+    step = co_await open_maildir(reactor, home, maildir.first, *maildir.second);
+    if (!step) co_return step;
+  }
+  auto queue = co_await check_permissions(reactor, home.queue.top, home.path + "/Queue", 0007);
+  if (!queue) co_return std::unexpected(std::move(queue.error()));
+  auto synced = co_await reactor.sync(home.root, reactor::SyncKind::data_and_metadata);
+  if (!synced) co_return cannot("sync", home.path, synced.error());
+  co_return outcome_of<void>{};
+}
+
+}  // namespace
+
+task<outcome_of<std::unique_ptr<Home>>> open_home(Reactor& reactor, std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (!path.starts_with('/') || path.size() < 2) {
+    co_return problem({Errc::invalid, 0},
+                      fmt::format("'{}' is no absolute path of a home directory", path));
+  }
+  auto made = co_await make_path(reactor, path);
+  if (!made) co_return std::unexpected(std::move(made.error()));
+  auto home = std::make_unique<Home>();
+  home->path = path;
+  auto filled = co_await fill_home(reactor, *home);
+  if (!filled) {
+    co_await close_home(reactor, *home);
+    co_return std::unexpected(std::move(filled.error()));
+  }
+  co_return home;
+}
+
+task<void> close_home(Reactor& reactor, Home& home) {
+  for (Maildir* const maildir : {&home.pickup, &home.queue, &home.drop, &home.badmail}) {
+    for (Descriptor* const descriptor :
+         {&maildir->top, &maildir->temporary, &maildir->fresh, &maildir->current}) {
+      if (*descriptor != reactor::kNoDescriptor) {
+        co_await reactor.close_now(*descriptor);
+      }
+      *descriptor = reactor::kNoDescriptor;
+    }
+  }
+  // The lock last: whoever takes it finds nothing of ours open.
+  for (Descriptor* const descriptor : {&home.journal, &home.root, &home.lock_file}) {
+    if (*descriptor != reactor::kNoDescriptor) {
+      co_await reactor.close_now(*descriptor);
+    }
+    *descriptor = reactor::kNoDescriptor;
+  }
+}
+
+task<result<void>> check_home(Reactor& reactor, const Home& home) {
+  auto status = co_await reactor.stat_at(reactor::kNoDirectory, home.path);
+  if (!status) co_return std::unexpected(status.error());
+  if (status->device != home.device || status->inode != home.inode) co_return fail(Errc::corrupt);
+  co_return result<void>{};
+}
+
+}  // namespace mailroot::spool

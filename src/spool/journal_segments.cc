@@ -1,0 +1,125 @@
+// The keeper: spare segments made before they are needed, old ones taken up again.
+#include <algorithm>
+#include <utility>
+
+#include "journal.h"
+#include "mailroot/base/assert.h"
+
+namespace mailroot::spool {
+
+using reactor::task;
+
+bool Journal::is_oldest(const Segment& segment) const {
+  return !live_.empty() && live_.front().get() == &segment;
+}
+
+void Journal::unpin(Segment& segment) {
+  MAILROOT_ASSERT(segment.pins > 0, "a pin is released once");
+  if (--segment.pins == 0 && can_retire_oldest()) keeper_wake_.notify_one();
+}
+
+// The next spare becomes active; false when there is none.
+bool Journal::activate_spare() {
+  if (spares_.empty()) {
+    wants_segment_ = true;
+    keeper_wake_.notify_one();
+    return false;
+  }
+  wants_segment_ = false;
+  if (active_ != nullptr && reactor_.now() - active_->activated_at < kSegmentFast) {
+    segment_bytes_ = std::min(kSegmentBytesMax, segment_bytes_ * kSegmentGrowth);
+  }
+  live_.push_back(std::move(spares_.front()));
+  spares_.erase(spares_.begin());
+  active_ = live_.back().get();
+  active_->activated_at = reactor_.now();
+  if (live_.size() >= kSegmentsPressure) client_.relieve(*live_.front());
+  if (can_retire_oldest()) keeper_wake_.notify_one();
+  return true;
+}
+
+bool Journal::wants_spare() const {
+  if (!spares_.empty() || live_.size() >= kSegmentsMax || state_ != State::working) return false;
+  if (wants_segment_) return true;
+  return !closing_ && active_ != nullptr &&
+         active_->blocks_left() < active_->size_bytes / kBlockSize / 2;
+}
+
+// What is asked for now; grows already while a segment fills fast, the spare is made ahead.
+uint64_t Journal::next_segment_bytes() const {
+  if (active_ == nullptr || reactor_.now() - active_->activated_at >= kSegmentFast) {
+    return segment_bytes_;
+  }
+  return std::min(kSegmentBytesMax, active_->size_bytes * kSegmentGrowth);
+}
+
+task<void> Journal::make_spare() {
+  const uint64_t size_bytes = lacks_space_ ? kSegmentBytesFirst : next_segment_bytes();
+  auto made = co_await store_.create(size_bytes);
+  if (made) {
+    lacks_space_ = false;
+    spares_.push_back(std::move(*made));
+  } else {
+    lacks_space_ = true;
+    next_make_at_ = reactor_.now() + kFreeCheckInterval;
+    log::Event event(log::Level::error, "journal_segment_failed");
+    event.with("home", home_.path).with("size", static_cast<int64_t>(size_bytes));
+    event.with("reason", describe(made.error().code)).with("errno", made.error().system_errno);
+    log_.write(std::move(event));
+    if (wants_segment_) finish(mail_, CommitResult::refused, nullptr);  // nothing was written
+    if (closing_) finish(outcomes_, CommitResult::unknown, nullptr);
+  }
+  writer_wake_.notify_one();
+}
+
+bool Journal::can_retire_oldest() const {
+  return !live_.empty() && live_.front().get() != active_ && live_.front()->pins == 0;
+}
+
+// Oldest first, one at a time: a Done never goes before the Accept it ends.
+task<void> Journal::retire_oldest() {
+  std::unique_ptr<Segment> segment = std::move(live_.front());
+  live_.pop_front();
+  const bool reuse = !segment->abandoned && spares_.empty() &&
+                     segment->size_bytes >= std::min(segment_bytes_, next_segment_bytes());
+  result<void> outcome{};
+  if (reuse) {
+    outcome = co_await store_.renew(*segment);
+    if (outcome) {
+      spares_.push_back(std::move(segment));
+      writer_wake_.notify_one();
+      co_return;
+    }
+    ++failures_total_;
+  }
+  outcome = co_await store_.remove(*segment);
+  if (!outcome) {
+    log::Event event(log::Level::error, "journal_segment_failed");
+    event.with("home", home_.path).with("segment", segment->slot);
+    event.with("reason", describe(outcome.error().code));
+    log_.write(std::move(event));
+  }
+}
+
+task<void> Journal::run_keeper() {
+  while (!(closing_ && writer_ended_)) {
+    if (can_retire_oldest()) {
+      co_await retire_oldest();
+      continue;
+    }
+    const bool wanted = wants_spare();
+    if (wanted && reactor_.now() >= next_make_at_) {
+      co_await make_spare();
+      continue;
+    }
+    if (live_.size() >= kSegmentsPressure && live_.front()->pins > 0) {
+      client_.relieve(*live_.front());
+      if (can_retire_oldest()) continue;
+    }
+    reactor::Wait wait;
+    if (wanted) wait.deadline = next_make_at_;
+    co_await keeper_wake_.wait(reactor_, wait);
+  }
+}
+
+}  // namespace mailroot::spool

@@ -1,0 +1,55 @@
+// Every limit of spool/, by name.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "mailroot/base/bytes.h"
+#include "mailroot/base/time.h"
+
+namespace mailroot::spool {
+
+// Journal. A group is one write; at most two are in flight, acknowledged in order.
+inline constexpr size_t kGroupsInFlightMax = 2;
+inline constexpr size_t kGroupHeadMax = kMiB;           // records of one group
+inline constexpr size_t kGroupBytesMax = 4 * kMiB;      // one group, bodies included
+inline constexpr size_t kGroupPiecesMax = 1000;         // iovecs; IOV_MAX is 1024
+inline constexpr size_t kRecordMax = 256 * kKiB;        // larger envelopes go by Queue file
+inline constexpr size_t kInlineBodyMax = 256 * kKiB;    // larger bodies go by Queue file
+inline constexpr size_t kCausedInlineMax = 512 * kKiB;  // DSN bodies of one settlement
+
+// Segments. They start small and grow with load.
+inline constexpr uint64_t kSegmentBytesFirst = kMiB;
+inline constexpr uint64_t kSegmentBytesMax = 64 * kMiB;
+inline constexpr uint64_t kSegmentGrowth = 4;
+inline constexpr Duration kSegmentFast = std::chrono::seconds(10);  // filled sooner: grow
+inline constexpr size_t kSegmentsPressure = 4;  // then the oldest is emptied by placing
+inline constexpr size_t kSegmentsMax = 8;       // then commits wait
+inline constexpr uint64_t kSettleReserveBytes = 256 * kKiB;  // of the last segment: no new mail
+inline constexpr size_t kPrewriteChunk = kMiB;
+static_assert(kRecordMax + kInlineBodyMax + kSettleReserveBytes + 8192 < kSegmentBytesFirst,
+              "any one ticket fits an empty segment");
+
+// Failure.
+inline constexpr uint32_t kFailuresMax = 3;  // in a row, then 421 4.3.2
+inline constexpr Duration kReopenInterval = std::chrono::seconds(5);
+inline constexpr Duration kFreeCheckInterval = std::chrono::seconds(1);
+
+// Queue files.
+inline constexpr size_t kPlacementsMax = 16;  // in flight
+inline constexpr size_t kFileSyncsMax = 16;   // in flight
+inline constexpr size_t kPoolFilesMax = 256;  // free inodes kept in Queue/tmp, per shard
+inline constexpr uint64_t kPoolFileBytesMax = 64 * kKiB;   // longer ones are cut when returned
+inline constexpr size_t kQueueBlock = 4096;                // envelope blocks are a multiple of it
+inline constexpr size_t kEnvelopeRoomMin = 16 * kKiB;      // of a streamed file
+inline constexpr size_t kEnvelopeRoomStep = 64 * kKiB;     // larger rooms are multiples of it
+inline constexpr size_t kWindowBytesMin = 256 * kKiB;      // one write of a streamed body
+inline constexpr size_t kWindowBytesMax = kMiB;            // ... while few are streamed
+inline constexpr uint64_t kWindowsBytesTotal = 64 * kMiB;  // shared by those in flight
+inline constexpr uint64_t kPreallocateBytes = 16 * kMiB;   // steps in which a large file grows
+inline constexpr size_t kReadWindowBytes = 64 * kKiB;      // of a file being sent
+inline constexpr size_t kHeaderReadBytes = 4 * kKiB;       // first read of a file
+inline constexpr size_t kScanInFlightMax = 16;
+
+}  // namespace mailroot::spool

@@ -1,0 +1,134 @@
+// A message for an attempt: from memory, or from its file, checked anew each time.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "limits.h"
+#include "spool_impl.h"
+
+namespace mailroot::spool {
+
+using reactor::task;
+
+task<std::expected<SpoolImpl::Located, QueueFileProblem>> SpoolImpl::locate(QueueId id,
+                                                                            bool writable) {
+  const std::string name = message_file_name(id);
+  // cur, new, cur: a rename from new to cur may fall between two looks.
+  constexpr Where kOrder[] = {Where::current, Where::fresh, Where::current};
+  for (const Where where : kOrder) {
+    auto opened = co_await open_queue_file(reactor_, directory_of(where), name, id, writable);
+    if (opened) {
+      Located located;
+      located.file = std::move(*opened);
+      located.where = where;
+      co_return located;
+    }
+    if (opened.error().error.code != Errc::not_found) co_return std::unexpected(opened.error());
+  }
+  co_return std::unexpected(QueueFileProblem{{Errc::not_found, 0}, false, "it is not there"});
+}
+
+// Until no task works on its file.
+task<void> SpoolImpl::wait_until_free(QueueId id) {
+  for (;;) {
+    Entry* const entry = find(id);
+    if (entry == nullptr || !entry->busy) co_return;
+    co_await free_again_.wait(reactor_, {});
+  }
+}
+
+task<result<LoadedMessage>> SpoolImpl::load(QueueId id) {
+  co_await wait_until_free(id);
+  Entry* const entry = find(id);
+  if (entry != nullptr && entry->done) co_return fail(Errc::not_found);
+  if (entry == nullptr || entry->where != Where::memory) {
+    if (entry != nullptr && !entry->temporary_name.empty()) co_return fail(Errc::io);
+    auto loaded = co_await load_file(id);
+    co_return loaded;
+  }
+  LoadedMessage message = to_loaded(entry->head);
+  message.content = memory_content(entry->body);
+  co_return message;
+}
+
+LoadedMessage SpoolImpl::to_loaded(MessageHead head) {
+  LoadedMessage message;
+  message.id = head.id;
+  message.envelope = std::move(head.envelope);
+  message.status = std::move(head.status);
+  message.times = head.times;
+  message.size_bytes = head.size_bytes;
+  message.traits = head.traits;
+  message.origin = std::move(head.origin);
+  message.last_reply = std::move(head.last_reply);
+  return message;
+}
+
+task<result<LoadedMessage>> SpoolImpl::load_file(QueueId id) {
+  auto located = co_await locate(id, false);
+  if (!located) {
+    const QueueFileProblem& problem = located.error();
+    if (problem.error.code == Errc::not_found) {
+      co_await removed_by_hand(id);
+    }
+    if (problem.error.code == Errc::corrupt) {
+      co_await set_aside(id, problem.reason);
+    }
+    co_return std::unexpected(problem.error);
+  }
+  QueueFile& file = located->file;
+  const auto verified = co_await verify_content(reactor_, file);
+  if (!verified) {
+    co_await reactor_.close_now(file.file);
+    if (verified.error().code == Errc::corrupt) {
+      co_await set_aside(id, "its content has changed (CRC)");
+    }
+    co_return std::unexpected(verified.error());
+  }
+  auto content = file_content(reactor_, file);
+  Entry* const entry = find(id);
+  LoadedMessage message = to_loaded(std::move(file.head));
+  if (entry != nullptr && entry->applied != entry->version) {
+    // The file could not be brought up to date; what we know is newer.
+    message.status = entry->head.status;
+    message.times = entry->head.times;
+  }
+  message.content = std::move(content);
+  co_return message;
+}
+
+// The file is gone and we did not do it.
+task<void> SpoolImpl::removed_by_hand(QueueId id) {
+  if (placed_ > 0) --placed_;
+  Entry* const entry = find(id);
+  if (entry == nullptr) co_return;  // no journal speaks of it
+  entry->done = true;
+  co_await record_done(id);
+}
+
+// Never delivered, never overwritten: the file goes to Badmail with the reason beside it.
+task<void> SpoolImpl::set_aside(QueueId id, std::string reason) {
+  log_problem("set_aside", id, reason);
+  const std::string name = message_file_name(id);
+  auto outcome = co_await write_reason(id, fmt::format("Set aside by Mailroot: {}\n", reason));
+  if (!outcome) co_return;
+  for (const reactor::Descriptor directory : {home_.queue.current, home_.queue.fresh}) {
+    auto moved = co_await reactor_.rename_at(directory, name, home_.badmail.fresh, name, 0);
+    if (!moved && moved.error().code != Errc::not_found) co_return;
+  }
+  auto synced = co_await badmail_.sync();
+  if (synced) synced = co_await current_.sync();
+  if (synced) synced = co_await fresh_.sync();
+  if (!synced) co_return;
+  ++set_aside_;
+  co_await removed_by_hand(id);
+}
+
+void SpoolImpl::note_foreign(std::string_view name, std::string_view reason) {
+  if (foreign_++ > 0) return;  // once: a directory may be full of them
+  log::Event event(log::Level::warning, "foreign_file");
+  event.with("home", home_.path).with("file", name).with("reason", reason);
+  log_.write(std::move(event));
+}
+
+}  // namespace mailroot::spool

@@ -1,0 +1,130 @@
+// Syncing, lazily: only when a segment is to be taken up again, and at the end. Until then the
+// journal holds what the files may not, and the kernel has mostly written them by itself.
+#include <algorithm>
+#include <utility>
+
+#include "limits.h"
+#include "mailroot/base/assert.h"
+#include "spool_impl.h"
+
+namespace mailroot::spool {
+
+using reactor::task;
+
+// The file (or its absence) is as it should be, but maybe not on the disk.
+void SpoolImpl::mark_dirty(Entry& entry) {
+  entry.unlink();
+  dirty_.push_back(entry);
+  if (closing_ || (relieving_ != nullptr && journal_.is_oldest(*relieving_))) {
+    syncer_wake_.notify_one();
+  }
+}
+
+task<void> SpoolImpl::run_syncer() {
+  for (;;) {
+    const bool relieving =
+        relieving_ != nullptr && journal_.is_oldest(*relieving_) && relieving_->pins > 0;
+    if (!dirty_.empty() && (closing_ || relieving)) {
+      co_await sync_batch();
+      continue;
+    }
+    const bool idle = placing_ == 0 && hot_.empty() && urgent_.empty();
+    const bool working = std::any_of(entries_.begin(), entries_.end(),
+                                     [](const auto& item) { return item.second->busy; });
+    if (closing_ && idle && !working && recording_ == 0) break;
+    co_await syncer_wake_.wait(reactor_, {});
+  }
+}
+
+namespace {
+
+// Runs several at a time.
+class Slots {
+ public:
+  Slots(reactor::Reactor& reactor, size_t most) : reactor_(reactor), free_(most) {}
+  task<void> take() {
+    while (free_ == 0) {
+      co_await freed_.wait(reactor_, {});
+    }
+    --free_;
+  }
+  void give() {
+    ++free_;
+    freed_.notify_one();
+  }
+
+ private:
+  reactor::Reactor& reactor_;
+  size_t free_;
+  reactor::Event freed_;
+};
+
+}  // namespace
+
+// Files one by one, then each directory once for all of them.
+task<void> SpoolImpl::sync_batch() {
+  constexpr size_t kBatchMax = 256;
+  std::vector<Entry*> batch;
+  while (!dirty_.empty() && batch.size() < kBatchMax) {
+    Entry& entry = dirty_.pop_front();
+    entry.is_syncing = true;
+    entry.syncing = std::exchange(entry.pins, {});
+    batch.push_back(&entry);
+  }
+  std::vector<char> outcomes(batch.size(), 1);
+  reactor::TaskGroup group;
+  Slots slots(reactor_, kFileSyncsMax);
+  const auto one = [](SpoolImpl& self, Entry& entry, char& ok, Slots& free) -> task<void> {
+    const bool synced = co_await self.sync_file(entry);
+    ok = synced ? 1 : 0;
+    free.give();
+  };
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i]->done) continue;
+    co_await slots.take();
+    group.spawn(one(*this, *batch[i], outcomes[i], slots));
+  }
+  co_await group.join();
+  auto synced = co_await fresh_.sync();
+  if (synced) synced = co_await current_.sync();
+  if (synced) synced = co_await temporary_.sync();
+  if (!synced) log_problem("queue_sync_failed", {}, describe(synced.error().code));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    finish_sync(*batch[i], synced.has_value() && outcomes[i] != 0);
+  }
+}
+
+task<bool> SpoolImpl::sync_file(Entry& entry) {
+  const std::string name = message_file_name(entry.head.id);
+  constexpr uint32_t kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  for (const reactor::Descriptor directory :
+       {home_.queue.current, home_.queue.fresh, home_.queue.current}) {
+    auto file = co_await reactor_.open_at(directory, name, kFlags, 0);
+    if (!file && file.error().code == Errc::not_found) continue;
+    if (!file) co_return false;
+    const auto synced = co_await reactor_.sync(*file, reactor::SyncKind::data_and_metadata);
+    co_await reactor_.close_now(*file);
+    if (!synced) log_problem("queue_sync_failed", entry.head.id, describe(synced.error().code));
+    co_return synced.has_value();
+  }
+  if (!std::exchange(entry.done, true)) tasks_.spawn(record_done(entry.head.id));  // by hand
+  co_return false;  // the sync after that record releases what it needs
+}
+
+void SpoolImpl::finish_sync(Entry& entry, bool ok) {
+  entry.is_syncing = false;
+  if (!ok) {
+    // Never synced again in the hope of a better answer: the kernel may have dropped the pages.
+    // The journal keeps the message, and recovery writes its file anew.
+    entry.pins.insert(entry.pins.end(), entry.syncing.begin(), entry.syncing.end());
+    entry.syncing.clear();
+    return;
+  }
+  release(entry.syncing);
+  if (!entry.done) journal_.note_placed(entry.head.id);
+  const bool clean = entry.pins.empty() && !entry.busy && !entry.is_linked() && !entry.unsaved &&
+                     entry.applied == entry.version;
+  if (clean) entries_.erase(entry.head.id);
+}
+
+}  // namespace mailroot::spool
