@@ -88,4 +88,19 @@ std::string return_path_field(const smtp::Mailbox& reverse_path) {
   return "Return-Path: " + smtp::to_path(reverse_path) + "\r\n";
 }
 
+std::string missing_fields(const HeaderFacts& facts, WallTime now, std::string_view queue_id,
+                           std::string_view by_host) {
+  std::string fields;
+  if (!facts.has_date) fields += "Date: " + date_time(now) + "\r\n";
+  if (!facts.has_message_id) {
+    fields += "Message-ID: <";
+    fields += queue_id;
+    // Queue ids are unique within one home directory, the time between them.
+    fields += '.' + std::to_string(now.time_since_epoch().count()) + '@';
+    fields += by_host;
+    fields += ">\r\n";
+  }
+  return fields;
+}
+
 }  // namespace mailroot::message

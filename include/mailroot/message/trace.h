@@ -7,6 +7,7 @@
 
 #include "mailroot/base/address.h"
 #include "mailroot/base/time.h"
+#include "mailroot/message/header_scan.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/smtp/server_session.h"
 
@@ -29,6 +30,12 @@ std::string received_field(const ReceivedFacts& facts);
 
 // "Return-Path: <ann@example.com>CRLF", for Drop only (final delivery).
 std::string return_path_field(const smtp::Mailbox& reverse_path);
+
+// "Date:" and "Message-ID:" fields (RFC 5322 3.6) as far as the header section lacks them, in lines
+// that end in CRLF, to stand on top of it; "" if it has both. For submitted mail only (RFC 6409 8):
+// the content of others passes byte for byte. The queue id makes the Message-ID unique.
+std::string missing_fields(const HeaderFacts& facts, WallTime now, std::string_view queue_id,
+                           std::string_view by_host);
 
 // "Thu, 05 Mar 2026 09:30:00 +0000" (RFC 5322 3.3).
 std::string date_time(WallTime time);

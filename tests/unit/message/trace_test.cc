@@ -125,6 +125,20 @@ TEST_CASE("Return-Path") {
         "Return-Path: <ann@example.com>\r\n");
 }
 
+TEST_CASE("what a submitted message lacks is added, and no more") {
+  const auto missing = [](bool date, bool message_id) {
+    HeaderFacts header;
+    header.has_date = date;
+    header.has_message_id = message_id;
+    return missing_fields(header, at_seconds(1772703000), "00000001002000000003", "relay.example");
+  };
+  CHECK(missing(true, true) == "");
+  CHECK(missing(false, true) == "Date: Thu, 05 Mar 2026 09:30:00 +0000\r\n");
+  CHECK(missing(true, false) ==
+        "Message-ID: <00000001002000000003.1772703000000000000@relay.example>\r\n");
+  CHECK(missing(false, false) == missing(false, true) + missing(true, false));
+}
+
 TEST_CASE("every protocol has its keyword") {
   using smtp::ExtendedProtocol;
   CHECK(with_keyword(ExtendedProtocol::smtp) == "SMTP");
