@@ -58,7 +58,7 @@ queue::Moment ServerShard::moment() const {
 }
 
 void ServerShard::slot_freed(const std::string& key) {
-  dispatcher_->queue().slot_freed(key, moment());
+  dispatcher_->queue().slot_freed(key);
   dispatcher_->pump();
 }
 

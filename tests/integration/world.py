@@ -98,7 +98,7 @@ class World:
             "  shards: 2\n"
             "  control_socket: control.sock\n"
             "  include: virtual-servers.d/*.yaml\n"
-            "log: { target: log.txt }\n"
+            "log: { target: ./log.txt }\n"
             "metrics: { listen: \"off\" }\n" + extra)
 
     def server_file(self, name="default"):
