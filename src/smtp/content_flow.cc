@@ -28,9 +28,13 @@ ContentLimit content_limit(const SessionState& session) {
   return limit;
 }
 
+// The driver's reason stays, size goes before line ends: which of two reasons is found first
+// depends on how the input is cut, and the reply must not.
 void set_refusal(SessionState& session, Refusal refusal, Actions& actions) {
   abandon_content(session, actions);
-  if (session.refusal == Refusal::none) session.refusal = refusal;
+  if (session.refusal == Refusal::none || session.refusal == Refusal::bare_line_end) {
+    session.refusal = refusal;
+  }
 }
 
 // Says why the content is not kept; the transaction is over.

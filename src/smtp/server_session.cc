@@ -210,12 +210,12 @@ void ServerSession::refuse_content(std::string reply) {
 void ServerSession::tls_started() {
   SessionState& session = *state_;
   MAILROOT_ASSERT(session.question == Question::start_tls, "after STARTTLS only");
+  MAILROOT_ASSERT(session.lines.at_line_start(), "nothing read in clear text is left");
   session.question = Question::none;
   session.phase = Phase::greeted;
   session.is_tls = true;
   session.is_extended = false;
   session.client_name.clear();
-  session.lines.forget();
 }
 
 void ServerSession::time_out(Actions& actions) {

@@ -175,6 +175,13 @@ void SessionDriver::act() {
       waits_for_tls_ = true;
       return;
     }
+    if (question == Question::may_relay || question == Question::begin_content) {
+      expect(session_.in_transaction(), "a recipient or content belongs to a transaction");
+    }
+    if (question == Question::begin_content) {
+      expect(!draft_open_, "one draft at a time");
+      expect(!session_.envelope().recipients.empty(), "content needs a recipient");
+    }
     if (question == Question::commit) take_commit();
     const Answer answer = next_answer(question);
     if (question == Question::begin_content && answer.accept) draft_open_ = true;

@@ -147,6 +147,27 @@ TEST_CASE("a client that talks before the greeting is sent away") {
   CHECK(session.feed(as_bytes("EHLO x\r\n"), actions) == 0);
 }
 
+TEST_CASE("what stands behind STARTTLS is consumed, and never run") {
+  SessionRules rules = rules_for_test();
+  rules.offer_start_tls = true;
+  ServerSession session(rules, client());
+  Actions actions;
+  session.greet(actions);
+  session.answer({}, actions);
+  actions.clear();
+  const std::string input = "STARTTLS\r\nHELO evil\r\nNO";
+  CHECK(session.feed(as_bytes(input), actions) == input.size());
+  CHECK(actions.question == Question::start_tls);
+  CHECK(actions.reply == "220 2.0.0 Ready to start TLS\r\n");
+  CHECK(session.feed(as_bytes("OP\r\nHELO evil"), actions) == 13);
+  session.tls_started();
+  CHECK(session.client_name().empty());
+  actions.clear();
+  CHECK(session.feed(as_bytes("NOOP\r\n"), actions) == 6);
+  CHECK(actions.reply == "250 2.0.0 OK\r\n");
+  CHECK(actions.question == Question::none);
+}
+
 TEST_CASE("the recipient in question is not yet in the envelope") {
   ServerSession session(rules_for_test(), client());
   Actions actions;
