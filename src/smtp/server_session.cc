@@ -46,6 +46,12 @@ bool can_read(const SessionState& session) {
          session.phase != Phase::connected && (!session.shutting_down || is_streaming(session));
 }
 
+// Begins every call: what was said of the last one holds no more.
+SessionState& begin_call(SessionState& session, Actions& actions) {
+  actions.content_abandoned = false;
+  return session;
+}
+
 // Ends every call: states what the driver has to know.
 void settle(SessionState& session, Actions& actions) {
   const bool is_closed = session.phase == Phase::closed;
@@ -160,13 +166,14 @@ ServerSession::ServerSession(SessionRules rules, const SocketAddress& client)
 ServerSession::~ServerSession() = default;
 
 void ServerSession::greet(Actions& actions) {
-  MAILROOT_ASSERT(state_->phase == Phase::connected, "greeted once");
-  ask(*state_, Question::may_connect);
-  settle(*state_, actions);
+  SessionState& session = begin_call(*state_, actions);
+  MAILROOT_ASSERT(session.phase == Phase::connected, "greeted once");
+  ask(session, Question::may_connect);
+  settle(session, actions);
 }
 
 size_t ServerSession::feed(ByteView input, Actions& actions) {
-  SessionState& session = *state_;
+  SessionState& session = begin_call(*state_, actions);
   size_t consumed = 0;
   if (session.phase == Phase::connected && !input.empty()) session.talked_early = true;
   while (consumed < input.size() && can_read(session)) {
@@ -182,7 +189,7 @@ size_t ServerSession::feed(ByteView input, Actions& actions) {
 }
 
 void ServerSession::answer(const Answer& answer, Actions& actions) {
-  SessionState& session = *state_;
+  SessionState& session = begin_call(*state_, actions);
   const Question question = std::exchange(session.question, Question::none);
   if (session.phase != Phase::closed) {
     if (answer.accept) {
@@ -219,19 +226,20 @@ void ServerSession::tls_started() {
 }
 
 void ServerSession::time_out(Actions& actions) {
-  if (state_->phase == Phase::closed) return;
-  say_closing(*state_, actions, "421 4.4.2", "Timeout", "timeout");
-  settle(*state_, actions);
+  SessionState& session = begin_call(*state_, actions);
+  if (session.phase == Phase::closed) return;
+  say_closing(session, actions, "421 4.4.2", "Timeout", "timeout");
+  settle(session, actions);
 }
 
 void ServerSession::shut_down(Actions& actions) {
-  SessionState& session = *state_;
+  SessionState& session = begin_call(*state_, actions);
   session.shutting_down = true;
   settle(session, actions);
 }
 
 void ServerSession::peer_closed(Actions& actions) {
-  SessionState& session = *state_;
+  SessionState& session = begin_call(*state_, actions);
   if (session.phase == Phase::closed) return;
   close_session(session, actions, "connection closed by client");
   settle(session, actions);

@@ -63,8 +63,9 @@ struct Answer {
 };
 
 // What the driver does after each call, in this order: append `content` to its draft, drop the
-// draft if `content_abandoned`, send `reply`, look at the question, then close. The session only
-// adds; the driver calls clear() before the next call.
+// draft if `content_abandoned`, send `reply`, look at the question, then close. Replies and
+// pieces add up until the driver clears them, together by clear() or each when it is done with;
+// everything else is said anew by each call, and `close` stays.
 struct Actions {
   std::string reply;  // wire bytes to send, complete lines
   // Decoded content pieces to append; views into the input given to feed() or static storage, valid

@@ -168,6 +168,34 @@ TEST_CASE("what stands behind STARTTLS is consumed, and never run") {
   CHECK(actions.question == Question::none);
 }
 
+TEST_CASE("content abandoned is said once, also to a driver that gathers replies") {
+  SessionRules rules = rules_for_test();
+  rules.size_limit_bytes = 3;
+  ServerSession session(rules, client());
+  Actions actions;  // never cleared as a whole
+  session.greet(actions);
+  session.answer({}, actions);
+  const auto open_content = [&] {
+    for (const std::string_view line : {"MAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\n", "DATA\r\n"}) {
+      session.feed(as_bytes(line), actions);
+      session.answer({}, actions);
+      CHECK_FALSE(actions.content_abandoned);
+    }
+  };
+  session.feed(as_bytes("HELO x\r\n"), actions);
+  open_content();
+  session.feed(as_bytes("12345"), actions);
+  CHECK(actions.content_abandoned);
+  CHECK(actions.content.empty());
+  session.feed(as_bytes("\r\n.\r\n"), actions);
+  CHECK_FALSE(actions.content_abandoned);
+  open_content();
+  session.feed(as_bytes("x\r\n.\r\n"), actions);
+  CHECK(actions.question == Question::commit);
+  CHECK(actions.content.size() == 1);
+  CHECK(actions.reply.find("552 5.3.4") != std::string::npos);
+}
+
 TEST_CASE("the recipient in question is not yet in the envelope") {
   ServerSession session(rules_for_test(), client());
   Actions actions;
