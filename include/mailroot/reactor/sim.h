@@ -63,16 +63,16 @@ struct Faults {
 
 struct WorldOptions {
   Faults faults = Faults::none();
-  // Addresses of the machine under test (loopback, 192.0.2.1, 2001:db8::1); every other address
-  // belongs to the outside.
-  std::vector<IpAddress> addresses = {IpAddress::v4(0x7F000001), IpAddress::v4(0xC0000201),
-                                      *IpAddress::parse("::1"), *IpAddress::parse("2001:db8::1")};
+  // Addresses of the machine under test beside the loopback ones: 198.51.100.1, 2001:db8::1.
+  // Every other address belongs to the outside.
+  std::vector<IpAddress> addresses = {IpAddress::v4(0xC6336401), *IpAddress::parse("2001:db8::1")};
   uint64_t disk_bytes = kGiB;
   uint64_t inodes_max = 100'000;
   uint32_t direct_align_bytes = 4096;
   uint32_t descriptors_max = 4096;  // per process; above: EMFILE
   uint32_t receive_buffers = 64;    // per backend
   uint32_t socket_buffer_bytes = 64 * 1024;
+  std::vector<std::string> directories;  // that exist from the start
   WallTime wall_start = WallTime(std::chrono::hours(24 * 365 * 55));
   // Called with one line per event, for replaying a seed by eye. May be empty.
   std::function<void(std::string_view)> trace;
@@ -171,5 +171,9 @@ class World {
  private:
   std::unique_ptr<Impl> impl_;
 };
+
+// A world of its own for one backend, which owns it: for tests that need no more than a Backend.
+// Waiting carries time on. Its options say what the world is like.
+std::unique_ptr<Backend> make_lone_backend(uint64_t seed, WorldOptions options);
 
 }  // namespace mailroot::reactor::sim

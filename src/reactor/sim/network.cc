@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "limits.h"
 #include "world_state.h"
 
 namespace mailroot::reactor::sim {
@@ -184,8 +185,15 @@ void Network::deliver(const SocketPointer& socket) {
   while (socket->receive.has_value() && !socket->arrived.empty()) {
     SimBackend* backend = world_.find_backend(socket->receive->backend);
     MAILROOT_ASSERT(backend != nullptr, "an armed receive has its backend");
+    if (socket->last_wait != backend->wait_number()) socket->units_given = 0;
+    socket->last_wait = backend->wait_number();
+    if (socket->units_given >= kUnitsPerWait) {
+      backend->deliver_later(socket);
+      break;
+    }
     const int32_t unit = backend->take_buffer(socket);
     if (unit < 0) break;
+    ++socket->units_given;
     const MutableBytes into = backend->buffer(unit);
     const size_t count = std::min(into.size(), socket->arrived.size());
     const auto end = socket->arrived.begin() + static_cast<ptrdiff_t>(count);

@@ -47,6 +47,8 @@ struct Socket {
 
   std::weak_ptr<Socket> other;
   std::optional<Armed> receive;
+  uint64_t last_wait = 0;    // number of the wait() that will report what was delivered last
+  uint32_t units_given = 0;  // to it
   std::vector<Armed> polls;
   std::deque<PendingSend> sends;
   std::deque<std::byte> arrived;
@@ -83,6 +85,7 @@ class Network {
   using SocketPointer = std::shared_ptr<Socket>;
 
   bool is_of_machine(const IpAddress& address) const;
+  IpAddress own_address(const Process& process, const IpAddress& peer) const;
   Duration latency();
   void complete(const Armed& armed, int32_t result);
   void connect(SimBackend& backend, OperationRef ref);

@@ -20,7 +20,18 @@ IpAddress outside_address(IpFamily family) {
 }  // namespace
 
 bool Network::is_of_machine(const IpAddress& address) const {
-  return std::ranges::find(world_.options.addresses, address) != world_.options.addresses.end();
+  return address.is_loopback() ||
+         std::ranges::find(world_.options.addresses, address) != world_.options.addresses.end();
+}
+
+// The address a connection to `peer` comes from when nothing else is asked for.
+IpAddress Network::own_address(const Process& process, const IpAddress& peer) const {
+  if (process.is_outside) return outside_address(peer.family());
+  if (peer.is_loopback()) return peer;
+  for (const IpAddress& ours : world_.options.addresses) {
+    if (ours.family() == peer.family()) return ours;
+  }
+  return IpAddress::any(peer.family());
 }
 
 result<Descriptor> Network::bind(Process& process, const SocketAddress& address,
@@ -97,14 +108,8 @@ void Network::connect(SimBackend& backend, OperationRef ref) {
       return backend.complete(ref, -EADDRNOTAVAIL);
     }
   }
-  const IpFamily family = client->peer.ip.family();
   if (operation.local_address == nullptr || client->local.ip.is_any()) {
-    client->local.ip = outside_address(family);
-    for (const IpAddress& ours : world_.options.addresses) {
-      if (process.is_outside || ours.family() != family) continue;
-      client->local.ip = ours;
-      break;
-    }
+    client->local.ip = own_address(process, client->peer.ip);
   }
   if (client->local.port == 0) client->local.port = next_port_++;
   if (next_port_ > kLastEphemeralPort) next_port_ = kFirstEphemeralPort;

@@ -1,6 +1,7 @@
 // Virtual time and what happens in it: events in order of (time, order of scheduling).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <queue>
@@ -31,6 +32,13 @@ class Scheduler {
     events_.pop();
     now_ = event.when;
     event.work();
+  }
+  // What a turn costs: code that never sleeps must not hold time still. Never passes an event;
+  // false when one is due instead.
+  bool spend(Duration time) {
+    if (next() <= now_) return false;
+    now_ = std::min(now_ + time, next());
+    return true;
   }
   void advance_to(Instant when) {
     MAILROOT_ASSERT(when <= next(), "time never jumps over an event");

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "limits.h"
 #include "world_state.h"
 
 namespace mailroot::reactor::sim {
@@ -102,22 +103,18 @@ void SimBackend::complete_more(OperationRef ref, int32_t result, int32_t buffer)
 }
 
 void SimBackend::wait(Instant until, std::vector<Completion>& ready) {
-  Scheduler& scheduler = world_.scheduler;
+  ++wait_number_;
+  const auto throttled = std::exchange(throttled_, {});
+  for (const std::weak_ptr<Socket>& weak : throttled) {
+    const std::shared_ptr<Socket> socket = weak.lock();
+    if (socket != nullptr) world_.network.deliver(socket);
+  }
   if (!process_->is_alive) {
     if (ready_.empty() && !woken_ && until != kNever) {
-      time_after_death_ = std::max(time_after_death_, until);
+      time_after_death_ = std::max(time_after_death_ + kTurnTime, until);
     }
-  } else {
-    // Asleep, this backend carries the world's time on by itself.
-    while (ready_.empty() && !woken_ && until > scheduler.now()) {
-      if (scheduler.next() <= until && !scheduler.empty()) {
-        scheduler.run_next();
-      } else if (until != kNever) {
-        scheduler.advance_to(until);
-      } else {
-        break;  // nothing will ever happen
-      }
-    }
+  } else if (!world_.is_stepped) {
+    carry_time_on(until);
   }
   woken_ = false;
   for (const Completion& completion : ready_) {
@@ -125,6 +122,25 @@ void SimBackend::wait(Instant until, std::vector<Completion>& ready) {
   }
   ready.insert(ready.end(), ready_.begin(), ready_.end());
   ready_.clear();
+}
+
+// Alone, a backend moves the world's time itself: up to the next completion if it may sleep, by
+// one event or a turn's time if not.
+void SimBackend::carry_time_on(Instant until) {
+  Scheduler& scheduler = world_.scheduler;
+  if (until <= scheduler.now()) {
+    if (!scheduler.spend(kTurnTime)) scheduler.run_next();
+    return;
+  }
+  while (ready_.empty() && !woken_ && until > scheduler.now()) {
+    if (scheduler.next() <= until && !scheduler.empty()) {
+      scheduler.run_next();
+    } else if (until != kNever) {
+      scheduler.advance_to(until);
+    } else {
+      return;  // nothing will ever happen
+    }
+  }
 }
 
 void SimBackend::die() {

@@ -41,6 +41,9 @@ class SimBackend final : public Backend {
   void set_no_delay(Descriptor) override {}
   std::string_view name() const override { return "sim"; }
 
+  // Keeps its world alive until it is gone.
+  void own(std::shared_ptr<void> world) { owned_world_ = std::move(world); }
+
   // For the drivers of disk and network.
   WorldState& world() { return world_; }
   Process& process() { return *process_; }
@@ -51,6 +54,10 @@ class SimBackend final : public Backend {
   void complete_more(OperationRef ref, int32_t result, int32_t buffer);
   // A free unit of the receive pool, or -1; release_buffer() then calls the starved socket.
   int32_t take_buffer(const std::shared_ptr<Socket>& starved);
+  // Its receive has had its share of this wait(); more comes with the next, so that whoever does
+  // not read can call it off in between.
+  void deliver_later(const std::shared_ptr<Socket>& socket) { throttled_.push_back(socket); }
+  uint64_t wait_number() const { return wait_number_; }
   std::vector<OperationRef> in_flight() const;
   // The process died: everything in flight ends with -ECANCELED.
   void die();
@@ -61,8 +68,9 @@ class SimBackend final : public Backend {
     uint32_t generation = 0;
     bool cancelled = false;
   };
-  void answer_as_dead(OperationRef ref);
+  void carry_time_on(Instant until);
 
+  std::shared_ptr<void> owned_world_;  // first: dies last
   WorldState& world_;
   std::shared_ptr<Process> process_;
   uint32_t number_;
@@ -74,6 +82,8 @@ class SimBackend final : public Backend {
   std::vector<int32_t> free_units_;
   std::vector<bool> leased_;
   std::deque<std::weak_ptr<Socket>> starved_;
+  std::vector<std::weak_ptr<Socket>> throttled_;
+  uint64_t wait_number_ = 1;
   bool woken_ = false;
   Instant time_after_death_{};
 };

@@ -47,7 +47,9 @@ struct World::Impl {
 };
 
 World::World(uint64_t seed, uint32_t shards, WorldOptions options)
-    : impl_(std::make_unique<Impl>(seed, shards, options)) {}
+    : impl_(std::make_unique<Impl>(seed, shards, options)) {
+  for (const std::string& path : options.directories) disk().make_directories(path);
+}
 
 World::~World() { MAILROOT_ASSERT(impl_->state.backends.empty(), "a world outlives its backends"); }
 
@@ -73,21 +75,31 @@ void World::detach(Reactor& reactor) { std::erase(impl_->reactors, &reactor); }
 // Whose turn comes first is chance: real shards do not take turns.
 bool World::Impl::turn_one() {
   if (reactors.empty()) return false;
+  state.is_stepped = true;
   const size_t first = step_random.below(reactors.size());
   for (size_t i = 0; i < reactors.size(); ++i) {
     const size_t index = (first + i) % reactors.size();
     if (!reactors[index]->turn(false)) continue;
     state.note("turn", index, 0, 0);
+    state.scheduler.spend(kTurnTime);
+    state.is_stepped = false;
     return true;
   }
+  state.is_stepped = false;
   return false;
 }
 
 bool World::step() {
   Impl& impl = *impl_;
   ++impl.steps;
-  if (impl.turn_one()) return true;
   Scheduler& scheduler = impl.state.scheduler;
+  // What is due now and the reactors' own work meet in any order.
+  const bool due = scheduler.next() <= scheduler.now();
+  if (due && impl.step_random.chance(0.5)) {
+    scheduler.run_next();
+    return true;
+  }
+  if (impl.turn_one()) return true;
   Instant timer = kNever;
   for (const Reactor* reactor : impl.reactors) timer = std::min(timer, reactor->next_deadline());
   if (!scheduler.empty() && scheduler.next() <= timer) {
@@ -179,5 +191,12 @@ void World::step_wall_clock(Duration by) { impl_->state.wall_step += by; }
 uint64_t World::random() { return impl_->test_random.next(); }
 uint64_t World::trace_hash() const { return impl_->state.trace_hash; }
 uint64_t World::steps() const { return impl_->steps; }
+
+std::unique_ptr<Backend> make_lone_backend(uint64_t seed, WorldOptions options) {
+  const auto world = std::make_shared<World>(seed, 1, std::move(options));
+  std::unique_ptr<Backend> backend = world->make_backend(0);
+  static_cast<SimBackend&>(*backend).own(world);
+  return backend;
+}
 
 }  // namespace mailroot::reactor::sim

@@ -42,6 +42,7 @@ struct WorldState {
   Network network;
   std::map<uint32_t, SimBackend*> backends;  // by number; numbers are never used again
   Duration wall_step{};
+  bool is_stepped = false;  // World::step() carries time on; otherwise waiting does
   uint64_t trace_hash = 0;
 };
 
