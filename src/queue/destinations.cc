@@ -238,6 +238,16 @@ std::optional<ConnectionGrant> Queue::next_connection(Moment now) {
   return grant;
 }
 
+std::optional<DestinationId> Queue::next_wake() {
+  State& s = *state_;
+  while (!s.wakes.empty()) {
+    const uint32_t index = s.wakes.back();
+    s.wakes.pop_back();
+    if (s.destinations.contains(index) && has_mail(index)) return index;
+  }
+  return std::nullopt;
+}
+
 std::optional<Assignment> Queue::take(DestinationId index) {
   State& s = *state_;
   DestinationRecord& destination = s.destinations[index];

@@ -98,9 +98,16 @@ void Queue::State::arm(uint32_t group_index, Instant now) {
   if (when != kNever) group.timer = group_timers.add(when, group_index);
 }
 
+void Queue::State::note_wake(uint32_t destination) {
+  if (destinations[destination].connections > destinations[destination].busy) {
+    wakes.push_back(destination);
+  }
+}
+
 void Queue::State::make_ready(uint32_t group_index, Instant now) {
   set_state(group_index, MessageState::ready);
   arm(group_index, now);
+  note_wake(groups[group_index].destination);
   refresh(groups[group_index].destination);
 }
 
@@ -109,6 +116,7 @@ void Queue::State::make_ready_first(uint32_t group_index, Instant now) {
   groups[group_index].state = MessageState::ready;
   link_first(group_index);
   arm(group_index, now);
+  note_wake(groups[group_index].destination);
   refresh(groups[group_index].destination);
 }
 

@@ -43,6 +43,7 @@ struct Queue::State {
   void disarm(uint32_t group);
   void on_group_due(uint32_t group, Moment now);
   void make_ready(uint32_t group, Instant now);
+  void note_wake(uint32_t destination);
   void make_ready_first(uint32_t group, Instant now);  // before all others
   void wait_until(uint32_t group, Instant due, Instant now);
   uint32_t new_group(uint32_t message, uint32_t destination, uint32_t first, uint32_t count);
@@ -102,6 +103,7 @@ struct Queue::State {
   DueWheel group_timers;
   DueWheel destination_timers;
   std::deque<QueuedNotice> notices;
+  std::vector<uint32_t> wakes;  // destinations for next_wake()
 
   GroupList remote_ring, local_ring;  // of destinations that want a connection
   GroupList idle_list;                // destinations without mail or connections, oldest first

@@ -14,6 +14,7 @@
 //
 //   queue.advance(now)
 //   while (grant = queue.next_connection(now))  start a courier for grant->destination
+//   while (d = queue.next_wake())               wake an idle courier of d
 //   while (notice = queue.next_notice())        build the DSN, settle
 //   sleep until queue.wake_at()
 //   courier:  while (a = queue.take(destination)) { send; settle(a, ...) } connection_closed
@@ -198,6 +199,8 @@ class Queue {
   // Ends waits that are due. Call before the next_ functions; O(1) per event.
   void advance(Moment now);
   std::optional<ConnectionGrant> next_connection(Moment now);
+  // A destination that got ready mail while connections of it are idle: wake one of them.
+  std::optional<DestinationId> next_wake();
   std::optional<Notice> next_notice();
   // The earliest moment at which advance() may find work; kNever when there is none.
   Instant wake_at() const;

@@ -147,6 +147,8 @@ TEST_CASE("an idle connection is used before another is opened") {
   REQUIRE(bench.add(2, {"mx:a"}));
   CHECK(bench.queue.has_mail(grant->destination));
   CHECK_FALSE(bench.connect());
+  CHECK(bench.queue.next_wake() == grant->destination);
+  CHECK_FALSE(bench.queue.next_wake());
   REQUIRE(bench.add(3, {"mx:a"}));
   CHECK(bench.connect());
 }

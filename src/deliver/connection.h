@@ -1,0 +1,99 @@
+// One outbound SMTP connection: drives smtp::ClientSession over a socket.
+//
+//   open --> [deliver | rest]* --> quit        is_usable() false at any time: only close() is left
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mailroot/config/snapshot.h"
+#include "mailroot/message/header_scan.h"
+#include "mailroot/reactor/reactor.h"
+#include "mailroot/smtp/client_session.h"
+#include "mailroot/spool/spool.h"
+#include "outcomes.h"
+
+namespace mailroot::deliver {
+
+// What is sent; both outlive the call.
+struct Payload {
+  spool::Content* content = nullptr;
+  message::HeaderFacts header;  // for a downgrade
+};
+
+class ContentSender;
+
+// Owned by one courier. close() must have completed before it dies.
+class Connection {
+ public:
+  Connection(reactor::Reactor& reactor, std::shared_ptr<const config::VirtualServer> settings,
+             Target target, bool hello_only, reactor::CancelScope& scope);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Connects; the greeting is awaited by the first deliver(). Errc::exists: the other end is this
+  // server itself.
+  reactor::task<result<void>> open();
+  // One transaction; an outcome per recipient.
+  reactor::task<std::vector<smtp::DeliveryOutcome>> deliver(smtp::Transaction transaction,
+                                                            const Payload& payload);
+  // QUIT, if the peer still listens, and close.
+  reactor::task<void> quit();
+  reactor::task<void> close();
+
+  // Between transactions, and another one is allowed. Takes note of what arrived meanwhile.
+  bool is_usable();
+  // The peer got as far as taking MAIL at least once.
+  bool has_greeted() const { return has_greeted_ || session_.transactions() > 0; }
+  // The newest transaction ended without a word of the peer, on a connection used before: it had
+  // been closed while idle.
+  bool was_stale() const { return was_stale_; }
+  bool was_cancelled() const { return was_cancelled_; }
+  bool awaits_final_reply() const { return actions_.timer == smtp::ClientTimer::data_termination; }
+  bool is_idle() const { return !session_.in_transaction(); }
+  uint32_t transactions() const { return session_.transactions(); }
+  Instant opened_at() const { return opened_at_; }
+  const Target& target() const { return target_; }
+  const std::string& close_detail() const { return close_detail_; }
+  smtp::CloseReason close_reason() const { return close_reason_; }
+  uint64_t bytes_sent() const { return bytes_sent_; }
+
+ private:
+  reactor::task<void> drive(std::vector<smtp::DeliveryOutcome>* outcomes);
+  reactor::task<void> send_commands(std::string commands);
+  reactor::task<void> send_with_content(std::string commands, smtp::ContentForm form);
+  reactor::task<bool> send_content(ContentSender& sender, Instant end);
+  reactor::task<bool> send_views(std::span<const iovec> views, Instant deadline);
+  reactor::task<void> receive();
+  void feed_ready();
+  void take_end(const Error& error);
+  Duration timeout() const;
+  void begin_reply();
+
+  reactor::Reactor& reactor_;
+  std::shared_ptr<const config::VirtualServer> settings_;
+  Target target_;
+  reactor::CancelScope& scope_;
+  smtp::ClientSession session_;
+  smtp::ClientActions actions_;
+  const Payload* payload_ = nullptr;
+  reactor::Descriptor socket_ = reactor::kNoDescriptor;
+  std::optional<reactor::ReceiveStream> stream_;
+  Instant opened_at_{};
+  Instant reply_limit_{};     // however it trickles in
+  Instant reply_deadline_{};  // for the next line of it
+  smtp::CloseReason close_reason_ = smtp::CloseReason::none;
+  std::string close_detail_;
+  uint64_t bytes_sent_ = 0;
+  uint64_t bytes_heard_ = 0;  // in this transaction
+  bool has_greeted_ = false;
+  bool was_stale_ = false;
+  bool was_cancelled_ = false;
+  bool is_closed_ = false;
+};
+
+}  // namespace mailroot::deliver
