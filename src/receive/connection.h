@@ -37,7 +37,7 @@ class Connection {
   void answer(const smtp::Answer& answer);
   void begin_content();
   std::optional<std::string> mail_refusal();
-  std::string content_refusal() const;
+  void refuse_content();
   Instant input_deadline() const;
   bool body_is_too_slow() const;
   void log_accepted(const QueueId& id, const smtp::Envelope& envelope, uint64_t size_bytes,
@@ -54,6 +54,7 @@ class Connection {
   smtp::Actions actions_;
   std::unique_ptr<spool::Draft> draft_;
   std::optional<message::HeaderScan> header_scan_;
+  std::string content_refusal_;  // the reply, once the draft was given up
   std::string end_reason_;
   Instant opened_, waiting_since_, content_began_{};
   uint64_t bytes_in_ = 0;

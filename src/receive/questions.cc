@@ -95,32 +95,40 @@ task<void> Connection::store_content() {
     if (draft_ == nullptr) break;
     header_scan_->add(piece);
     if (!draft_->append(piece)) {
-      session_.refuse_content(content_refusal());
-      draft_.reset();
+      refuse_content();
       break;
     }
     if (draft_->wants_flush()) {
       auto flushed = co_await draft_->flush();
-      if (!flushed) {
-        session_.refuse_content(content_refusal());
-        draft_.reset();
-      }
+      if (!flushed) refuse_content();
     }
   }
   actions_.content.clear();
 }
 
-std::string Connection::content_refusal() const {
+void Connection::refuse_content() {
   const auto failure = draft_->failure();
-  if (!failure || failure->code == Errc::no_memory) return kNoMemory;
-  if (failure->code == Errc::no_space) {
-    return "452 4.3.1 Insufficient system storage, try again later";
+  if (!failure || failure->code == Errc::no_memory) {
+    content_refusal_ = kNoMemory;
+  } else if (failure->code == Errc::no_space) {
+    content_refusal_ = "452 4.3.1 Insufficient system storage, try again later";
+  } else {
+    content_refusal_ = kNotStored;
   }
-  return kNotStored;
+  draft_.reset();
+  session_.refuse_content(content_refusal_);
 }
 
 task<void> Connection::commit() {
   auto& counters = service_.counters();
+  if (draft_ == nullptr) {
+    // The last of the content and the end of data came in one piece, and the draft could not take
+    // it: the session had asked before it could be told.
+    header_scan_.reset();
+    counters.messages_refused.fetch_add(1, std::memory_order_relaxed);
+    answer(rejection(content_refusal_));
+    co_return;
+  }
   const uint32_t hops = header_scan_->received();
   header_scan_.reset();
   if (hops > settings_->delivery.hop_limit) {
@@ -166,13 +174,13 @@ void Connection::log_accepted(const QueueId& id, const smtp::Envelope& envelope,
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(commit_time);
   service_.log().write(log::Event(log::Level::info, "accepted")
                            .with("server", settings_->id)
-                           .with("id", to_string(id))
+                           .with("queue_id", to_string(id))
                            .with("peer", peer_.to_string())
                            .with("helo", session_.client_name())
                            .with("from", smtp::to_path(envelope.reverse_path))
                            .with("to", smtp::to_path(envelope.recipients.front().address))
                            .with("recipients", static_cast<int64_t>(envelope.recipients.size()))
-                           .with("bytes", static_cast<int64_t>(size_bytes))
+                           .with("size", static_cast<int64_t>(size_bytes))
                            .with("commit_us", micros.count()));
 }
 

@@ -53,8 +53,7 @@ class Sink:
         until(lambda: can_connect(self.port), "the sink listens")
 
     def files(self):
-        return sorted(p for p in self.directory.rglob("*") if p.is_file() and "tmp" not in p.parts
-                      and not p.name.startswith("."))
+        return sorted(p for p in self.directory.glob("*.eml") if p.is_file())
 
     def messages(self):
         return [p.read_bytes() for p in self.files()]
