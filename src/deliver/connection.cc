@@ -94,7 +94,9 @@ reactor::task<void> Connection::quit() {
 reactor::task<void> Connection::close() {
   is_closed_ = true;
   if (socket_ == reactor::kNoDescriptor) co_return;
-  if (stream_) co_await stream_->stop();
+  if (stream_) {
+    co_await stream_->stop();
+  }
   reactor_.close(std::exchange(socket_, reactor::kNoDescriptor));
 }
 

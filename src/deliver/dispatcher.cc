@@ -25,21 +25,6 @@ queue::QueueOptions queue_options(const config::VirtualServer& settings) {
 
 }  // namespace
 
-void LastOutcomes::keep(const QueueId& id, const smtp::DeliveryOutcome& outcome) {
-  if (!outcomes_.insert_or_assign(id, outcome).second) return;
-  order_.push_back(id);
-  // The order also holds those forgotten meanwhile; it is bounded all the same.
-  while (order_.size() > kLastOutcomesMax) {
-    outcomes_.erase(order_.front());
-    order_.pop_front();
-  }
-}
-
-const smtp::DeliveryOutcome* LastOutcomes::find(const QueueId& id) const {
-  const auto found = outcomes_.find(id);
-  return found == outcomes_.end() ? nullptr : &found->second;
-}
-
 Engine::Engine(const Surroundings& surroundings,
                std::shared_ptr<const config::VirtualServer> server,
                std::shared_ptr<const route::Router> server_router)
@@ -78,6 +63,7 @@ void Engine::admit(const QueueId& id, const smtp::Envelope& envelope, std::strin
   admission.id = id;
   admission.size_bytes = size_bytes;
   admission.arrived = times.arrived;
+  admission.expiry_basis = times.expiry_basis;
   admission.next_attempt = times.next_attempt;
   admission.attempts = times.attempts;
   admission.delay_notified = times.delay_notified;

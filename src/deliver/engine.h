@@ -1,7 +1,6 @@
 // What the parts of one dispatcher share. One per (virtual server, shard), on that shard's thread.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -30,19 +29,6 @@ class Turns {
  private:
   std::unordered_set<QueueId> taken_;
   reactor::Event given_;
-};
-
-// The newest outcome of deferred messages, for the report that may follow; the oldest are
-// forgotten.
-class LastOutcomes {
- public:
-  void keep(const QueueId& id, const smtp::DeliveryOutcome& outcome);
-  void forget(const QueueId& id) { outcomes_.erase(id); }
-  const smtp::DeliveryOutcome* find(const QueueId& id) const;
-
- private:
-  std::unordered_map<QueueId, smtp::DeliveryOutcome> outcomes_;
-  std::deque<QueueId> order_;
 };
 
 // What the queue's destinations are, by DestinationId.
@@ -94,7 +80,6 @@ struct Engine {
   std::vector<std::unique_ptr<DestinationInfo>> destinations;
   Turns turns;
   DeadHosts dead_hosts;
-  LastOutcomes last_outcomes;
   reactor::CancelScope scope{nullptr};
   reactor::CancelScope retries{nullptr};  // settlements that could not be stored yet
   reactor::TaskGroup tasks;

@@ -1,24 +1,41 @@
 // Delay notification and expiry: what the queue says is due.
+#include <charconv>
 #include <utility>
 
-#include "mailroot/deliver/limits.h"
+#include "mailroot/smtp/reply_parser.h"
 #include "reports.h"
 #include "work.h"
 
 namespace mailroot::deliver {
 namespace {
 
-smtp::DeliveryOutcome last_outcome(Engine& engine, const queue::Notice& notice) {
-  const smtp::DeliveryOutcome* known = engine.last_outcomes.find(notice.assignment.id);
-  if (known != nullptr) return *known;
-  return make_outcome(
-      smtp::Disposition::deferred, smtp::Stage::connect, "4.4.1",
-      notice.last_error.empty() ? "the destination could not be reached" : notice.last_error);
+// What the newest attempt said, as the spool keeps it: "450 4.2.0 text", "4.4.1 text".
+smtp::DeliveryOutcome last_outcome(const spool::LoadedMessage& message,
+                                   const queue::Notice& notice) {
+  std::string_view text = message.last_reply;
+  if (text.empty()) text = notice.last_error;
+  if (text.empty()) text = "the destination could not be reached";
+  smtp::DeliveryOutcome outcome =
+      make_outcome(smtp::Disposition::deferred, smtp::Stage::connect, "4.4.1", "");
+  uint16_t code = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, code);
+  const bool has_code =
+      error == std::errc() && code >= 400 && code < 600 && rest != end && *rest == ' ';
+  if (has_code) {
+    outcome.reply_code = code;
+    text.remove_prefix(static_cast<size_t>(rest - text.data()) + 1);
+  }
+  const std::string_view enhanced = smtp::take_enhanced_code(has_code ? code : 400, text);
+  if (!enhanced.empty()) outcome.enhanced_code = enhanced;
+  outcome.text = text.substr(0, smtp::kOutcomeTextMax);
+  return outcome;
 }
 
 reactor::task<void> report_expiry(Engine& engine, const queue::Notice& notice,
                                   spool::LoadedMessage message) {
   Work work;
+  smtp::DeliveryOutcome outcome = last_outcome(message, notice);
   work.assignment = notice.assignment;
   work.message = std::move(message);
   work.settings = engine.settings;
@@ -26,7 +43,6 @@ reactor::task<void> report_expiry(Engine& engine, const queue::Notice& notice,
   work.began = engine.reactor().now();
   work.recipients = notice.assignment.recipients;
   work.has_expired = true;
-  smtp::DeliveryOutcome outcome = last_outcome(engine, notice);
   outcome.disposition = smtp::Disposition::failed;
   outcome.scope = smtp::OutcomeScope::message;
   for (const uint32_t recipient : work.recipients) {
@@ -38,7 +54,7 @@ reactor::task<void> report_expiry(Engine& engine, const queue::Notice& notice,
 
 reactor::task<void> report_delay(Engine& engine, const queue::Notice& notice,
                                  spool::LoadedMessage message) {
-  const smtp::DeliveryOutcome outcome = last_outcome(engine, notice);
+  const smtp::DeliveryOutcome outcome = last_outcome(message, notice);
   std::vector<message::DsnRecipient> recipients;
   for (const uint32_t index : notice.assignment.recipients) {
     const smtp::Recipient& recipient = message.envelope.recipients[index];

@@ -12,33 +12,20 @@ namespace {
 
 using message::DsnKind;
 
-struct Facts {
-  message::HeaderFacts header;
-  smtp::ContentTraits traits;
-};
-
-// The header section is looked at always, the body only if it may be returned whole.
-reactor::task<result<Facts>> look_at(spool::LoadedMessage& message) {
-  Facts facts;
-  facts.traits = smtp::ContentTraits::assume(message.envelope.body);
-  const bool whole = message.content->size_bytes() <= message::kDsnFullMax;
-  smtp::ContentScan scan;
+// Where the header section ends.
+reactor::task<result<uint64_t>> header_size(spool::Content& content) {
   message::HeaderScan header;
   bool in_header = true;
-  message.content->rewind();
-  for (uint64_t done = 0; done < message.content->size_bytes() && (in_header || whole);) {
-    const auto window = co_await message.content->next();
+  content.rewind();
+  while (in_header) {
+    const auto window = co_await content.next();
     if (!window) co_return std::unexpected(window.error());
     if (window->empty()) break;
     for (const ByteView piece : *window) {
-      done += piece.size();
       if (in_header) in_header = header.add(piece);
-      if (whole) scan.add(piece);
     }
   }
-  facts.header = header.finish();
-  if (whole) facts.traits = scan.traits();
-  co_return facts;
+  co_return header.finish().size_bytes;
 }
 
 reactor::task<result<void>> append(spool::Draft& draft, ByteView bytes) {
@@ -109,8 +96,8 @@ reactor::task<result<std::vector<Report>>> make_reports(
   std::vector<Report> reports;
   if (recipients.empty() || message.envelope.reverse_path.is_null()) co_return reports;
   const std::shared_ptr<const config::VirtualServer> settings = engine.settings;
-  const result<Facts> facts = co_await look_at(message);
-  if (!facts) co_return std::unexpected(facts.error());
+  const result<uint64_t> header_bytes = co_await header_size(*message.content);
+  if (!header_bytes) co_return std::unexpected(header_bytes.error());
   const std::string original_id = to_string(message.id);
   std::vector<std::optional<smtp::Mailbox>> receivers{std::nullopt};
   if (kind == DsnKind::failed) {
@@ -134,8 +121,8 @@ reactor::task<result<std::vector<Report>>> make_reports(
     request.retry_until = retry_until;
     request.own_queue_id = own_id;
     request.content_size_bytes = message.content->size_bytes();
-    request.header_size_bytes = facts->header.size_bytes;
-    request.traits = facts->traits;
+    request.header_size_bytes = *header_bytes;
+    request.traits = message.traits;
     const message::Dsn dsn = message::build_dsn(request);
     const result<void> filled = co_await fill(*report.caused.draft, dsn, *message.content);
     if (!filled) co_return std::unexpected(filled.error());

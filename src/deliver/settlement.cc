@@ -32,6 +32,13 @@ spool::Settlement settlement_of(const QueueId& id, const spool::MessageTimes& ti
   return settlement;
 }
 
+std::string newest_deferral(const Work& work) {
+  for (const auto& outcome : work.outcomes) {
+    if (result_of(outcome) == queue::Result::deferred) return smtp::summary(*outcome);
+  }
+  return "";
+}
+
 // One step: reports, Badmail, the journal. False: not durable, try again.
 reactor::task<bool> store(Engine& engine, Work& work,
                           const std::vector<queue::RecipientResult>& results, bool& in_badmail) {
@@ -46,12 +53,15 @@ reactor::task<bool> store(Engine& engine, Work& work,
   if (!reports) co_return false;
   std::vector<spool::Spool::Caused> caused;
   for (Report& report : *reports) caused.push_back(std::move(report.caused));
+  const bool causes_nothing = caused.empty();
   spool::Settlement settlement =
       settlement_of(work.assignment.id, work.message.times,
                     engine.queue.preview(work.assignment, results, engine.moment()));
+  settlement.last_reply = newest_deferral(work);
   const spool::CommitResult stored =
       co_await engine.around.spool.settle(std::move(settlement), std::move(caused));
-  if (stored != spool::CommitResult::durable) co_return false;
+  // Without reports the spool itself keeps the outcome until the disk works again.
+  if (stored != spool::CommitResult::durable) co_return causes_nothing;
   admit_reports(engine, *reports);
   co_return true;
 }
@@ -85,7 +95,6 @@ void log_outcome(Engine& engine, const Work& work, uint32_t recipient,
 }
 
 void announce(Engine& engine, const Work& work) {
-  bool is_deferred = false;
   Counters& counters = engine.around.counters;
   for (size_t i = 0; i < work.recipients.size(); ++i) {
     const auto& outcome = work.outcomes[i];
@@ -99,12 +108,8 @@ void announce(Engine& engine, const Work& work) {
     if (result == queue::Result::delivered && work.into_drop) {
       counters.dropped.fetch_add(1, std::memory_order_relaxed);
     }
-    if (result != queue::Result::deferred) continue;
-    is_deferred = true;
-    engine.last_outcomes.keep(work.assignment.id, *outcome);
   }
   counters.bytes.fetch_add(work.assignment.size_bytes, std::memory_order_relaxed);
-  if (!is_deferred) engine.last_outcomes.forget(work.assignment.id);
 }
 
 reactor::task<void> take_turn(Engine& engine, QueueId id) {
@@ -155,10 +160,10 @@ reactor::task<void> settle_delivered_part(Engine& engine, Work& work) {
       settlement_of(work.assignment.id, work.message.times,
                     engine.queue.preview_part(work.assignment, results, engine.moment()));
   std::vector<spool::Spool::Caused> nothing;
-  const spool::CommitResult stored =
-      co_await engine.around.spool.settle(std::move(settlement), std::move(nothing));
+  // Not durable means: kept by the spool until the disk works again.
+  co_await engine.around.spool.settle(std::move(settlement), std::move(nothing));
   engine.turns.give(work.assignment.id);
-  if (stored == spool::CommitResult::durable) engine.queue.settle_part(work.assignment, results);
+  engine.queue.settle_part(work.assignment, results);
 }
 
 reactor::task<bool> settle_delay(Engine& engine, const queue::Notice& notice,

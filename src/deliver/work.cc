@@ -97,27 +97,21 @@ reactor::task<TakeResult> take_work(Engine& engine, queue::DestinationId destina
   co_return TakeResult::ready;
 }
 
-// Small content is looked at; for large content the sender's word has to do, and what then cannot
-// be sent is found while sending.
+// The traits come with the message; only 8-bit text needs a look at its header section, in case the
+// next hop takes 7 bits only.
 reactor::task<void> look_at_content(Work& work) {
+  work.traits = work.message.traits;
+  if (!work.traits.eight_bit_body || work.traits.eight_bit_header) co_return;
   spool::Content& content = *work.message.content;
-  work.traits = smtp::ContentTraits::assume(work.message.envelope.body);
-  if (content.size_bytes() > kScanMax) co_return;
-  smtp::ContentScan scan;
   message::HeaderScan header;
   bool in_header = true;
-  for (uint64_t done = 0; done < content.size_bytes();) {
+  while (in_header) {
     const auto window = co_await content.next();
     if (!window || window->empty()) break;
     for (const ByteView piece : *window) {
-      done += piece.size();
-      scan.add(piece);
       if (in_header) in_header = header.add(piece);
     }
   }
-  content.rewind();
-  work.traits = scan.traits();
-  if (!work.traits.eight_bit_body || work.traits.eight_bit_header) co_return;
   work.header = header.finish();
   work.traits.downgradable = message::is_downgradable(work.header);
 }

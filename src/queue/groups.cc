@@ -60,13 +60,13 @@ Instant Queue::State::delay_due(const GroupRecord& group) const {
   const RetrySchedule& schedule = options.schedule;
   const Duration after = is_local ? schedule.local_delay_notification : schedule.delay_notification;
   if (after <= Duration(0) || message.delay != DelayReport::none) return kNever;
-  return message.arrived_at + after;
+  return message.counts_from + after;
 }
 
 Instant Queue::State::expiry_due(const GroupRecord& group) const {
   const bool is_local = destinations[group.destination].kind == DestinationKind::local;
   const RetrySchedule& schedule = options.schedule;
-  return messages[group.message].arrived_at +
+  return messages[group.message].counts_from +
          (is_local ? schedule.local_expiration : schedule.expiration);
 }
 

@@ -75,7 +75,9 @@ bool Queue::admit(const Admission& admission, Moment now) {
   message.size_bytes = admission.size_bytes;
   message.arrived = admission.arrived;
   // A clock that was set back since gives no negative age.
-  message.arrived_at = now.at - std::max(Duration(0), now.wall - admission.arrived);
+  const bool has_basis = admission.expiry_basis != WallTime{};
+  const WallTime basis = has_basis ? admission.expiry_basis : admission.arrived;
+  message.counts_from = now.at - std::max(Duration(0), now.wall - basis);
   message.recipients = recipients;
   message.attempts = admission.attempts;
   if (admission.delay_notified) message.delay = DelayReport::sent;

@@ -22,7 +22,7 @@ struct MessageRecord {
   QueueId id;
   uint64_t size_bytes = 0;
   WallTime arrived{};
-  Instant arrived_at{};  // on the monotonic clock: age = now - arrived_at
+  Instant counts_from{};  // age = now - counts_from, on the monotonic clock
   // Recipient indexes; each group owns one contiguous range. Null for a single recipient.
   std::unique_ptr<uint32_t[]> order;
   std::unique_ptr<char[]> letters;  // by recipient index; null for a single recipient

@@ -13,14 +13,11 @@ inline constexpr uint32_t kRecipientsPerTransaction =
     100;                                         // RFC 5321 4.5.3.1.8: all servers take it
 inline constexpr size_t kTargetsMax = 20;        // addresses of one next hop looked at
 inline constexpr uint32_t kHostsPerAttempt = 5;  // connections one attempt may open
-inline constexpr uint32_t kTransactionsPerAttempt = 2000;   // recipients come in batches
-inline constexpr size_t kDeadHostsMax = 4096;               // remembered
-inline constexpr size_t kLastOutcomesMax = 20'000;          // deferrals remembered for reports
-inline constexpr size_t kGatherViews = 256;                 // views of content in one send
-inline constexpr uint64_t kScanMax = 256 * kKiB;            // larger content is not scanned first
-inline constexpr uint32_t kSettlementsPerCourier = 8;       // while the next message is sent
-inline constexpr uint32_t kNoticesAtOnce = 16;              // delay and expiry reports being made
-inline constexpr size_t kHeaderSectionLooked = 256 * 1024;  // for the end of the header section
+inline constexpr uint32_t kTransactionsPerAttempt = 2000;  // recipients come in batches
+inline constexpr size_t kDeadHostsMax = 4096;              // remembered
+inline constexpr size_t kGatherViews = 256;                // views of content in one send
+inline constexpr uint32_t kSettlementsPerCourier = 8;      // while the next message is sent
+inline constexpr uint32_t kNoticesAtOnce = 16;             // delay and expiry reports being made
 
 inline constexpr Duration kResolveTimeout = std::chrono::seconds(30);
 inline constexpr Duration kDeadHostRest = std::chrono::minutes(1);

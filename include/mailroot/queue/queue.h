@@ -77,6 +77,7 @@ struct Admission {
   QueueId id;
   uint64_t size_bytes = 0;
   WallTime arrived{};
+  WallTime expiry_basis{};  // delay and expiry count from here; the epoch: from `arrived`
   WallTime next_attempt{};  // not before; in the past for new mail
   uint32_t attempts = 0;    // so far
   bool delay_notified = false;

@@ -106,6 +106,11 @@ reactor::task<result<spool::LoadedMessage>> FakeSpool::load(QueueId id) {
   message.envelope = found->second.envelope;
   message.status = found->second.status;
   message.times = found->second.times;
+  message.last_reply = found->second.last_reply;
+  message.size_bytes = found->second.content.size();
+  smtp::ContentScan scan;
+  scan.add(as_bytes(found->second.content));
+  message.traits = scan.traits();
   const auto limit = unreadable_after.find(id);
   message.content =
       std::make_unique<FakeContent>(reactor_, found->second.content, window_bytes,
@@ -119,7 +124,11 @@ reactor::task<spool::CommitResult> FakeSpool::settle(spool::Settlement settlemen
   if (!settle_faults.empty()) {
     const spool::CommitResult fault = settle_faults.front();
     settle_faults.pop_front();
-    if (fault != spool::CommitResult::durable) co_return fault;
+    if (fault != spool::CommitResult::durable) {
+      // Without reports the outcome is kept in memory, and counts.
+      if (caused.empty()) apply(std::move(settlement));
+      co_return fault;
+    }
   }
   for (Caused& one : caused) {
     const QueueId id = one.draft->id();
@@ -130,12 +139,17 @@ reactor::task<spool::CommitResult> FakeSpool::settle(spool::Settlement settlemen
     message.content = static_cast<FakeDraft&>(*one.draft).text;
     reports.push_back(id);
   }
+  apply(std::move(settlement));
+  co_return spool::CommitResult::durable;
+}
+
+void FakeSpool::apply(spool::Settlement settlement) {
   StoredMessage& message = messages.at(settlement.id);
   message.status = settlement.status;
   message.times = settlement.times;
   message.done = settlement.done;
+  if (!settlement.last_reply.empty()) message.last_reply = settlement.last_reply;
   settlements.push_back(std::move(settlement));
-  co_return spool::CommitResult::durable;
 }
 
 reactor::task<result<void>> FakeSpool::to_badmail(QueueId id, std::string reason) {

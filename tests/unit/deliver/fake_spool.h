@@ -15,6 +15,7 @@ struct StoredMessage {
   std::string status;
   spool::MessageTimes times;
   std::string content;
+  std::string last_reply;
   bool done = false;
 };
 
@@ -60,6 +61,7 @@ class FakeSpool final : public spool::Spool {
   std::map<QueueId, size_t> unreadable_after;  // windows
 
  private:
+  void apply(spool::Settlement settlement);
   reactor::Reactor& reactor_;
   uint64_t counter_ = 0;
 };

@@ -57,7 +57,9 @@ reactor::task<bool> Sink::say(Session& session, std::string text) {
     const auto sent =
         co_await reactor_.send(session.socket, std::span(&view, 1), reactor::Wait{kNever, &scope_});
     if (!sent) co_return false;
-    if (rules.byte_by_byte) co_await reactor_.yield();
+    if (rules.byte_by_byte) {
+      co_await reactor_.yield();
+    }
   }
   co_return true;
 }
@@ -72,7 +74,10 @@ reactor::task<bool> Sink::answer(Session& session, std::string verb, std::string
   }
   const bool said = co_await say(session, std::move(what.text));
   if (what.stall) {
-    while (co_await read_more(session)) session.input.clear();
+    for (bool more = true; more;) {
+      more = co_await read_more(session);
+      session.input.clear();
+    }
     co_return false;
   }
   co_return said && !what.close;
@@ -126,7 +131,9 @@ reactor::task<bool> Sink::handle(Session& session, std::string line) {
   if (verb == "RCPT") {
     const std::string path = line.substr(8, line.find('>') - 7);
     const auto found = rules.recipients.find(path);
-    if (found != rules.recipients.end()) co_return co_await say(session, found->second);
+    if (found != rules.recipients.end()) {
+      co_return co_await say(session, found->second);
+    }
     const bool overridden = rules.answers.contains("RCPT");
     if (!overridden) session.message.rcpt.push_back(path);
   }

@@ -149,9 +149,13 @@ reactor::task<void> World::settle_all() {
 }
 
 reactor::task<void> World::stop() {
-  if (dispatcher) co_await dispatcher->stop();
+  if (dispatcher) {
+    co_await dispatcher->stop();
+  }
   for (auto& sink : sinks) sink->stop();
-  for (auto& sink : sinks) co_await sink->join();
+  for (auto& sink : sinks) {
+    co_await sink->join();
+  }
 }
 
 namespace {
