@@ -185,7 +185,7 @@ reactor::task<void> Connection::send_with_content(std::string commands, smtp::Co
         session_.content_failed("bare CR or LF in the content", true, actions_);
         co_return;
       }
-      if (sender.views().size() < kGatherViews) continue;
+      if (sender.views().size() < kGatherViews || done == total) continue;
       const bool sent = co_await send_content(sender, end);
       if (!sent) co_return;
     }
@@ -197,13 +197,17 @@ reactor::task<void> Connection::send_with_content(std::string commands, smtp::Co
     session_.content_failed("bare CR or LF in the content", true, actions_);
     co_return;
   }
-  const bool sent = co_await send_content(sender, end);
-  if (!sent) co_return;
+  if (!sender.views().empty()) {
+    // What arrives from here on may already be the reply to the whole: content_sent() comes first.
+    const bool sent =
+        co_await send_views(sender.views(), std::min(end, reactor_.now() + timeout()));
+    if (!sent) co_return;
+  }
   session_.content_sent(actions_);
   begin_reply();
 }
 
-// False: the connection is over.
+// A part that is not the last. False: the connection is over.
 reactor::task<bool> Connection::send_content(ContentSender& sender, Instant end) {
   if (sender.views().empty()) co_return true;
   const bool sent = co_await send_views(sender.views(), std::min(end, reactor_.now() + timeout()));
