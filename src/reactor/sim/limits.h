@@ -17,7 +17,7 @@ inline constexpr uint64_t kFileBytesMax = uint64_t{1} << 32;
 inline constexpr uint16_t kFirstEphemeralPort = 32768;
 inline constexpr uint16_t kLastEphemeralPort = 60999;
 inline constexpr Duration kConnectPatience = std::chrono::seconds(127);  // Linux: 6 SYN retries
-inline constexpr uint32_t kUnitsPerWait = 4;  // reported for one receive by one wait()
+inline constexpr uint32_t kUnitsPerWait = 32;  // reported for one receive by one wait()
 inline constexpr Duration kTurnTime = std::chrono::microseconds(1);
 inline constexpr uint64_t kUnwindTurnsMax = 100'000;
 

@@ -5,7 +5,6 @@
 #include <cerrno>
 
 #include "../file_operation.h"
-#include "limits.h"
 #include "uring_backend.h"
 #include "user_data.h"
 
@@ -101,8 +100,6 @@ void UringBackend::on_multishot(uint32_t index, int32_t result, uint32_t flags,
     if (result <= 0) {  // the end of the stream may come with a unit nobody needs
       buffers_.release(unit);
       unit = -1;
-    } else {
-      unit = lease_unit(index, unit, result);
     }
   }
   const bool more = (flags & IORING_CQE_F_MORE) != 0;
@@ -119,16 +116,6 @@ void UringBackend::on_multishot(uint32_t index, int32_t result, uint32_t flags,
   }
   if (result == -ENOBUFS && slot.cancelled) result = -ECANCELED;
   finish(index, result, unit, ready);
-}
-
-int32_t UringBackend::lease_unit(uint32_t index, int32_t unit, int32_t size_bytes) {
-  Slot& slot = slots_.at(index);
-  if (slot.units_held >= kUnitsHeldMax || buffers_.is_scarce()) {
-    unit = buffers_.move_to_spare(unit, static_cast<size_t>(size_bytes));
-  }
-  ++slot.units_held;
-  holders_[static_cast<size_t>(unit)] = slots_.user_data(index);
-  return unit;
 }
 
 // True when the rest of a short transfer was handed to the kernel. Otherwise `result` is final:

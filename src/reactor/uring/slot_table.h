@@ -32,7 +32,6 @@ struct Slot {
   SlotState state = SlotState::free;
   bool cancelled = false;
   Descriptor socket = kNoDescriptor;  // connect: ours until it succeeds
-  uint32_t units_held = 0;            // receive: reported and not given back
   uint64_t done_bytes = 0;            // read_at, write_at, send: moved so far
   std::vector<iovec> rest;            // what is left after a short transfer
   union {
@@ -58,7 +57,6 @@ class SlotTable {
     slot.operation = &operation;
     slot.cancelled = false;
     slot.socket = kNoDescriptor;
-    slot.units_held = 0;
     slot.done_bytes = 0;
     operation.slot = index;
     operation.generation = slot.generation;

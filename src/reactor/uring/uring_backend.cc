@@ -29,7 +29,6 @@ Descriptor make_waitable(Descriptor socket) {
 
 UringBackend::UringBackend(const BackendOptions& options)
     : options_(options),
-      holders_(options.receive_buffers),
       workers_(std::make_unique<FileWorkers>(std::max(1U, options.file_workers_max),
                                              [this] { wake(); })) {}
 
@@ -151,12 +150,6 @@ void UringBackend::cancel(Operation& operation) {
     default:
       return;  // finished is finished
   }
-}
-
-void UringBackend::release_buffer(int32_t index) {
-  buffers_.release(index);
-  Slot* holder = slots_.find(holders_[static_cast<size_t>(index)]);
-  if (holder != nullptr) --holder->units_held;
 }
 
 void UringBackend::arm_wake() {

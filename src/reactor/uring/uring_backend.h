@@ -36,7 +36,7 @@ class UringBackend final : public Backend {
   WallTime wall_now() const override { return wall_clock_now(); }
   uint64_t random() override { return random_.next(); }
   MutableBytes buffer(int32_t index) override { return buffers_.unit(index); }
-  void release_buffer(int32_t index) override;
+  void release_buffer(int32_t index) override { buffers_.release(index); }
   result<Descriptor> bind_socket(const SocketAddress& address,
                                  const ListenOptions& options) override;
   result<void> listen(Descriptor socket, int backlog) override {
@@ -66,7 +66,6 @@ class UringBackend final : public Backend {
   void reap(std::vector<Completion>& ready);
   void on_entry(uint32_t index, int32_t result, uint32_t flags, std::vector<Completion>& ready);
   void on_multishot(uint32_t index, int32_t result, uint32_t flags, std::vector<Completion>& ready);
-  int32_t lease_unit(uint32_t index, int32_t unit, int32_t size_bytes);
   bool continue_transfer(uint32_t index, int32_t& result);
   void finish(uint32_t index, int32_t result, int32_t buffer, std::vector<Completion>& ready);
   void finish_locally(uint32_t index, int32_t result);
@@ -76,7 +75,6 @@ class UringBackend final : public Backend {
   BufferRing buffers_;
   Ring ring_;
   SlotTable slots_;
-  std::vector<uint64_t> holders_;          // by unit: user data of the receive it was reported for
   std::vector<uint32_t> queued_;           // no room in the submission queue
   std::deque<uint32_t> starved_;           // in order of arrival
   std::vector<Completion> finished_;       // without the kernel; reported by the next wait()

@@ -79,6 +79,8 @@ TEST_CASE("equal addresses clash unless both share; the specific one wins over t
   CHECK(machines.inside->peer_address(accepted.result)->ip == *IpAddress::parse("203.0.113.1"));
   CHECK(machines.inside->local_address(accepted.result).value() == kMachine);
   CHECK_FALSE(machines.inside.has(at_wildcard));
+  machines.inside.stop(at_specific);
+  machines.inside.stop(at_wildcard);
 }
 
 TEST_CASE("connects fail as told") {
@@ -117,6 +119,8 @@ TEST_CASE("a full backlog makes clients wait") {
   machines.outside->submit(accept);
   CHECK(machines.outside.next(accept).result >= 0);
   CHECK(machines.inside.next(second).result >= 0);
+  CHECK(machines.outside.next(accept).result >= 0);
+  machines.outside.stop(accept);
 }
 
 TEST_CASE("tiny segments: the same bytes, one to three at a time") {
@@ -227,6 +231,7 @@ TEST_CASE("the descriptor limit holds, for accepts as well") {
   CHECK(machines.inside.close(4) == 0);
   machines.inside->submit(accept);
   CHECK(machines.inside.next(accept).result == 4);
+  machines.inside.stop(accept);
 }
 
 TEST_CASE("peers of a machine that loses power are reset, whatever was under way") {

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -37,6 +38,11 @@ class RawBackend {
     const Completion completion = next(operation);
     CHECK_FALSE(completion.more);
     return completion.result;
+  }
+  // Calls off what is in flight: an operation outlives its last completion.
+  void stop(Operation& operation) {
+    backend_.cancel(operation);
+    CHECK(next(operation).result == -ECANCELED);
   }
   void turn_once() { backend_.wait(backend_.now() + std::chrono::milliseconds(10), ready_); }
   bool has(const Operation& operation) const {
