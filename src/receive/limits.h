@@ -24,4 +24,17 @@ inline constexpr uint32_t kRefusalsInFlightMax = 256;         // beyond: closed 
 // How long connections that wait at a removed binding are still answered with 421.
 inline constexpr std::chrono::milliseconds kRetireTime{200};
 
+// Pickup. A writer without rename is done when its file has rested so long, or has not changed
+// between two looks at least kPickupInterval apart.
+inline constexpr std::chrono::seconds kPickupInterval{1};
+inline constexpr std::chrono::seconds kPickupQuiet{2};
+inline constexpr std::chrono::seconds kPickupTroublePauseMax{60};  // looks become that rare
+inline constexpr size_t kPickupLookMax = 4096;  // files looked at in each directory
+inline constexpr size_t kPickupBatchMax = 256;  // of them taken, the oldest, before the next look
+inline constexpr size_t kPickupHeldMax = 1000;  // files left in Pickup/cur, see README; then stop
+inline constexpr size_t kPickupWindowBytes = 64 * 1024;  // read at once
+inline constexpr size_t kPickupPrefixGrowth = 4;  // header sections beyond a window: as many more
+inline constexpr size_t kPickupBadNameMax = 200;  // bytes of a name kept in Badmail
+inline constexpr uint32_t kPickupBadNamesMax = 1000;  // files of one name in Badmail
+
 }  // namespace mailroot::receive

@@ -17,7 +17,11 @@ spool::SpoolOptions spool_options(const config::VirtualServer& settings) {
 
 ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy,
                          uint16_t shards)
-    : shard_(shard), shared_(std::move(shared)), policy_(std::move(policy)), scope_(nullptr) {
+    : shard_(shard),
+      shared_(std::move(shared)),
+      policy_(std::move(policy)),
+      scope_(nullptr),
+      pickup_(shard.reactor(), *this, *shared_->home) {
   spool_ = spool::make_spool(shard.reactor(), shard.slabs(), *shared_->home, shard.index(), shards,
                              spool_options(*policy_.settings), shard.log());
   const deliver::Surroundings surroundings{shard.reactor(), *spool_,     shard.resolver(),
@@ -29,7 +33,11 @@ ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Pol
 
 ServerShard::~ServerShard() = default;
 
-void ServerShard::begin(bool) { background_.spawn(scan()); }
+void ServerShard::begin(bool reads_pickup) {
+  background_.spawn(scan());
+  // With the connections: what it takes still goes to the dispatcher, which stops after them.
+  if (reads_pickup) connections_.spawn(pickup_.run(scope_));
+}
 
 void ServerShard::use(Policy policy) {
   policy_ = std::move(policy);

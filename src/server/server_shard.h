@@ -10,6 +10,7 @@
 #include "mailroot/config/snapshot.h"
 #include "mailroot/deliver/dispatcher.h"
 #include "mailroot/queue/slots.h"
+#include "mailroot/receive/pickup.h"
 #include "mailroot/receive/service.h"
 #include "mailroot/route/router.h"
 #include "mailroot/server/shard.h"
@@ -84,6 +85,7 @@ class ServerShard final : public receive::Service {
   deliver::Counters deliver_counters_;
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<deliver::Dispatcher> dispatcher_;
+  receive::PickupReader pickup_;
 };
 
 }  // namespace mailroot::server
