@@ -62,7 +62,7 @@ void ReactorEvent::start_poll() {
   watch->descriptor = descriptor;
   watch->flags = events;
   watch->on_completion = on_watch_completed;
-  reactor->backend().submit(*watch);
+  reactor->submit(*watch);
 }
 
 void ReactorEvent::stop_poll() {

@@ -111,7 +111,7 @@ Reactor* Reactor::current() { return current_reactor; }
 
 void Reactor::run() {
   while (!impl_->stopping) turn(true);
-  while (!impl_->ready.empty() || impl_->background_closes != 0) turn(true);
+  while (!impl_->ready.empty() || impl_->in_flight != 0) turn(true);
 }
 
 bool Reactor::turn(bool may_sleep) {
@@ -120,7 +120,7 @@ bool Reactor::turn(bool may_sleep) {
   size_t done = impl.run_ready();
   done += impl.run_posted();
   impl.wheel.advance(now());
-  const bool ending = impl.stopping && impl.background_closes == 0;
+  const bool ending = impl.stopping && impl.in_flight == 0;
   const bool idle = may_sleep && impl.ready.empty() && !ending;
   if (idle && impl.mailbox.may_sleep()) {
     backend_->wait(impl.wheel.next_deadline(), impl.completions);

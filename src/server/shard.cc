@@ -55,7 +55,6 @@ void Shard::run(std::promise<std::string>& started) {
       resolver ? std::move(*resolver) : dns::make_fixed_resolver(*reactor_, options_.fixed_answers);
   started.set_value({});
   reactor_->run();
-  resolver_.reset();
   tasks_.reset();
   slabs_.reset();
   reactor_.reset();
@@ -64,7 +63,12 @@ void Shard::run(std::promise<std::string>& started) {
 void Shard::stop() {
   if (!thread_.joinable()) return;
   auto* reactor = reactor_.get();
-  while (!reactor->post([reactor] { reactor->stop(); })) std::this_thread::yield();
+  // The resolver calls off what it has in flight, and run() waits for that.
+  const auto end = [this, reactor] {
+    resolver_.reset();
+    reactor->stop();
+  };
+  while (!reactor->post(end)) std::this_thread::yield();
   thread_.join();
 }
 

@@ -34,7 +34,7 @@ class Reactor {
   Reactor& operator=(const Reactor&) = delete;
   static Reactor* current();  // of this thread; null outside run()/turn()
 
-  void run();                 // turns until stop(); then until nothing is ready to run
+  void run();                 // turns until stop(); then until nothing is ready or in flight
   bool turn(bool may_sleep);  // one turn; false when nothing was done (for the simulator)
   void stop();
   Instant next_deadline() const;  // of timers; kNever when none
