@@ -69,7 +69,7 @@ task<void> Connection::converse(reactor::ReceiveStream& stream) {
   session_.greet(actions_);
   Next next = co_await act();
   while (next == Next::go_on) {
-    co_await send_replies(kReplyTimeout);
+    co_await send_replies(reply_timeout());
     if (broken_) co_return;
     if (draft_ != nullptr) {
       co_await pause_while_memory_is_high();
@@ -97,7 +97,7 @@ task<Connection::Next> Connection::consume(ByteView input) {
     const Next next = co_await act();
     if (next == Next::close) co_return Next::close;
     if (actions_.reply.size() >= kRepliesGatheredMaxBytes) {
-      co_await send_replies(kReplyTimeout);
+      co_await send_replies(reply_timeout());
     }
     if (broken_) co_return Next::close;
   }
@@ -129,12 +129,12 @@ task<Connection::Next> Connection::act() {
 }
 
 task<void> Connection::send_replies(Duration timeout) {
-  waiting_since_ = reactor_.now();
   if (actions_.reply.empty() || broken_) co_return;
   const iovec piece{actions_.reply.data(), actions_.reply.size()};
   const Wait wait{reactor_.now() + timeout, nullptr};
   auto sent = co_await reactor_.send(socket_, {&piece, 1}, wait);
   actions_.reply.clear();
+  waiting_since_ = reactor_.now();
   if (sent) co_return;
   broken_ = true;
   if (end_reason_.empty()) {
@@ -172,6 +172,11 @@ task<void> Connection::pause_while_memory_is_high() {
     auto slept = co_await reactor_.sleep_until(reactor_.now() + kMemoryPause, {kNever, &scope_});
     if (!slept) co_return;
   }
+}
+
+// A client that does not read its replies is as idle as one that sends nothing.
+Duration Connection::reply_timeout() const {
+  return std::min<Duration>(settings_->connection_timeout, kReplyTimeout);
 }
 
 // A command must be complete within its time, however its bytes drip in: the clock starts when we

@@ -38,6 +38,7 @@ class Connection {
   void begin_content();
   std::optional<std::string> mail_refusal();
   void refuse_content();
+  Duration reply_timeout() const;
   Instant input_deadline() const;
   bool body_is_too_slow() const;
   void log_accepted(const QueueId& id, const smtp::Envelope& envelope, uint64_t size_bytes,
