@@ -1,6 +1,7 @@
 """What a scenario needs: a real mailrootd in a directory of its own, real next hops, real clients.
 
-Everything runs on the loopback with ports the kernel gave; nothing outside the directory is touched.
+Everything runs on loopback addresses of its own with ports the kernel gave; nothing outside the
+directory is touched.
 """
 
 import json
@@ -9,70 +10,17 @@ import pathlib
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 
-WAIT_SECONDS = float(os.environ.get("MAILROOT_TEST_WAIT_SECONDS", "60"))
-
-
-def free_port(address="127.0.0.1"):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+from next_hops import Sink
+from raw_client import Raw
+from waiting import WAIT_SECONDS, free_port, own_address, until
 
 
-def until(condition, what, seconds=WAIT_SECONDS):
-    """Waits for a condition; the bound is there for failures only, no test passes by being slow."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"gave up waiting for: {what}")
-        time.sleep(0.02)
-
-
-class Sink:
-    """A next hop of the load receiver; captures what it gets."""
-
-    def __init__(self, world, *options, port=None):
-        self.world = world
-        self.port = port or free_port()
-        self.directory = world.directory / f"captured-{self.port}"
-        self.directory.mkdir(exist_ok=True)
-        self.process = subprocess.Popen(
-            [world.tools / "mailroot-sink", "--listen", f"127.0.0.1:{self.port}",
-             "--capture", self.directory, *options],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        world.processes.append(self.process)
-        until(lambda: can_connect(self.port), "the sink listens")
-
-    def files(self):
-        return sorted(p for p in self.directory.glob("*.eml") if p.is_file())
-
-    def messages(self):
-        return [p.read_bytes() for p in self.files()]
-
-    def wait_for(self, count):
-        until(lambda: len(self.files()) >= count, f"{count} messages at the next hop")
-        return self.messages()
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-
-
-def can_connect(port, address="127.0.0.1"):
-    try:
-        with socket.create_connection((address, port), timeout=1):
-            return True
-    except OSError:
-        return False
+class Skipped(Exception):
+    """The scenario cannot be played here; the text says why."""
 
 
 class World:
@@ -82,32 +30,35 @@ class World:
         self.tools = self.build / "bench"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="mailroot-test."))
         self.processes = []
+        self.sinks = []
+        self.clean_ups = []
         self.daemon = None
+        self.address = own_address()
         self.port = free_port()
-        self.servers = {}
         (self.directory / "virtual-servers.d").mkdir()
         self.write_service()
 
     # Configuration -------------------------------------------------------------------------------
 
-    def write_service(self, extra=""):
+    def write_service(self, extra="", *, log_format="json", io=None):
         (self.directory / "mailroot.yaml").write_text(
             "service:\n"
-            f"  io: {self.io}\n"
+            f"  io: {io or self.io}\n"
             "  shards: 2\n"
             "  control_socket: control.sock\n"
             "  include: virtual-servers.d/*.yaml\n"
-            "log: { target: ./log.txt }\n"
+            f"log: {{ target: ./log.txt, format: {log_format} }}\n"
             "metrics: { listen: \"off\" }\n" + extra)
 
     def server_file(self, name="default"):
         return self.directory / "virtual-servers.d" / f"{name}.yaml"
 
     def write_server(self, name="default", text="", *, port=None, smart_host=None, relay=True,
-                     home=None, delivery="", address="127.0.0.1"):
+                     home=None, delivery="", address=None):
         """A virtual server with what nearly every scenario wants; `text` is YAML added to it."""
         lines = [f"name: {name}",
-                 f"bindings: [{{ address: \"{address}\", port: {port or self.port} }}]",
+                 f"bindings: [{{ address: \"{address or self.address}\","
+                 f" port: {port or self.port} }}]",
                  "default_domain: local.example",
                  "fqdn: mx.local.example",
                  f"home_directory: {home or self.directory / 'homes' / name}"]
@@ -115,18 +66,17 @@ class World:
             lines.append("access: { relay: { allow: [127.0.0.0/8, \"::1\"] } }")
         if smart_host or delivery:
             lines.append("delivery:")
-            if smart_host:
-                hosts = smart_host if isinstance(smart_host, list) else [smart_host]
-                quoted = ", ".join(f"\"{host}\"" for host in hosts)
-                lines.append(f"  smart_host: [{quoted}]")
-            for line in delivery.splitlines():
-                lines.append("  " + line)
+        if smart_host:
+            hosts = smart_host if isinstance(smart_host, list) else [smart_host]
+            lines.append("  smart_host: [" + ", ".join(f"\"{host}\"" for host in hosts) + "]")
+        lines += ["  " + line for line in delivery.splitlines()]
         self.server_file(name).write_text("\n".join(lines) + "\n" + text)
 
     def home(self, name="default"):
         return self.directory / "homes" / name
 
     def mail_files(self, folder, name="default"):
+        """Files that are mail: what lies in tmp is not."""
         top = self.home(name) / folder
         return sorted(p for p in top.rglob("*") if p.is_file() and p.parent.name != "tmp")
 
@@ -140,8 +90,9 @@ class World:
         return command
 
     def start(self, wrapper=(), wait=True):
-        self.daemon = subprocess.Popen([*wrapper, *self.command()],
-                                       stderr=open(self.directory / "stderr.txt", "ab"))
+        self.log_from = len(self.log())
+        with open(self.directory / "stderr.txt", "ab") as stderr:
+            self.daemon = subprocess.Popen([*wrapper, *self.command()], stderr=stderr)
         self.processes.append(self.daemon)
         if wait:
             until(self.is_ready, "mailrootd is ready")
@@ -150,32 +101,52 @@ class World:
     def is_ready(self):
         if self.daemon.poll() is not None:
             raise AssertionError(f"mailrootd ended with {self.daemon.returncode}: " + self.stderr())
-        return self.ctl("status", check=False).returncode == 0 and " ready " in self.log() + " "
+        log = self.log()[self.log_from:]
+        return '"event":"ready"' in log or " ready version" in log
 
     def stderr(self):
-        return (self.directory / "stderr.txt").read_text(errors="replace")
+        path = self.directory / "stderr.txt"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def log(self):
         path = self.directory / "log.txt"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def wait_for_log(self, text):
-        until(lambda: text in self.log(), f"{text!r} in the log")
+    def events(self, name=None, **fields):
+        """Log lines of this name with these values."""
+        lines = self.log().splitlines(keepends=True)
+        events = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [event for event in events if name in (None, event["event"])
+                and all(event.get(key) == value for key, value in fields.items())]
+
+    def wait_for_event(self, name, count=1, **fields):
+        until(lambda: len(self.events(name, **fields)) >= count, f"{name} {fields} in the log")
+        return self.events(name, **fields)
 
     def reload(self):
+        """SIGHUP; answers the log's line about it."""
+        before = len(self.events("reload"))
         self.daemon.send_signal(signal.SIGHUP)
+        until(lambda: len(self.events("reload")) > before, "the reload is in the log")
+        return self.events("reload")[before]
 
     def stop(self):
         """An orderly stop; it has to succeed."""
-        self.daemon.send_signal(signal.SIGTERM)
-        code = self.daemon.wait(timeout=WAIT_SECONDS)
+        daemon, self.daemon = self.daemon, None
+        daemon.send_signal(signal.SIGTERM)
+        code = daemon.wait(timeout=WAIT_SECONDS)
         assert code == 0, f"mailrootd ended with {code}: {self.stderr()}"
-        self.daemon = None
 
     def kill(self):
-        self.daemon.kill()
-        self.daemon.wait()
-        self.daemon = None
+        daemon, self.daemon = self.daemon, None
+        daemon.kill()
+        daemon.wait()
+
+    def memory_bytes(self, field="VmHWM"):
+        """Highest (VmHWM) or present (VmRSS) memory of the daemon."""
+        status = pathlib.Path(f"/proc/{self.daemon.pid}/status").read_text()
+        [line] = [line for line in status.splitlines() if line.startswith(field + ":")]
+        return int(line.split()[1]) * 1024
 
     def ctl(self, *arguments, check=True):
         done = subprocess.run(
@@ -186,90 +157,50 @@ class World:
             assert done.returncode == 0, f"mailrootctl {arguments}: {done.stdout}{done.stderr}"
         return done
 
-    def ctl_json(self, *arguments):
-        return [json.loads(line) for line in self.ctl("--json", *arguments).stdout.splitlines()]
+    def ctl_json(self, *arguments, check=True):
+        return [json.loads(line) for line in
+                self.ctl("--json", *arguments, check=check).stdout.splitlines()]
 
     def queue(self):
         return self.ctl_json("queue", "list")
 
+    def wait_for_empty_queue(self):
+        until(lambda: not self.queue(), "the queue is empty")
+
+    def server(self, name="default"):
+        [found] = [server for server in self.ctl_json("servers") if server["id"] == name]
+        return found
+
     # Clients -------------------------------------------------------------------------------------
 
-    def sink(self, *options, port=None):
-        return Sink(self, *options, port=port)
+    def sink(self, *options, **more):
+        return Sink(self, *options, **more)
 
-    def client(self, port=None, address="127.0.0.1"):
-        return smtplib.SMTP(address, port or self.port, local_hostname="client.example",
-                            timeout=WAIT_SECONDS)
+    def client(self, port=None, address=None):
+        return smtplib.SMTP(address or self.address, port or self.port,
+                            local_hostname="client.example", timeout=WAIT_SECONDS)
 
-    def send(self, recipient, *, sender="ann@sender.example", body="Hello.", subject="test",
-             port=None):
+    def send(self, recipient="bob@example.org", *, sender="ann@sender.example", body="Hello.",
+             subject="test", port=None, address=None, mail_options=(), rcpt_options=()):
         recipients = [recipient] if isinstance(recipient, str) else recipient
         text = (f"From: <{sender}>\r\nTo: <{recipients[0]}>\r\nSubject: {subject}\r\n"
                 f"Message-ID: <{subject}@sender.example>\r\n\r\n{body}\r\n")
-        with self.client(port) as smtp:
-            return smtp.sendmail(sender, recipients, text.encode())
+        with self.client(port, address) as smtp:
+            return smtp.sendmail(sender, recipients, text.encode(), mail_options, rcpt_options)
 
-    def raw(self, port=None, address="127.0.0.1"):
-        return Raw(port or self.port, address)
+    def raw(self, port=None, address=None, **more):
+        return Raw(port or self.port, address or self.address, **more)
 
     def close(self, keep=False):
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        for clean_up in reversed(self.clean_ups):
+            clean_up()
         if keep:
             print(f"kept: {self.directory}", file=sys.stderr)
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
-
-
-class Raw:
-    """A client that says exactly what it is told."""
-
-    def __init__(self, port, address="127.0.0.1"):
-        self.socket = socket.create_connection((address, port), timeout=WAIT_SECONDS)
-        self.pending = b""
-
-    def send(self, data):
-        self.socket.sendall(data)
-
-    def line(self):
-        while b"\n" not in self.pending:
-            data = self.socket.recv(65536)
-            if not data:
-                raise EOFError(self.pending)
-            self.pending += data
-        line, self.pending = self.pending.split(b"\n", 1)
-        return line + b"\n"
-
-    def reply(self):
-        """One whole reply, as text."""
-        lines = []
-        while True:
-            line = self.line()
-            lines.append(line.decode("latin-1"))
-            if line[3:4] != b"-":
-                return "".join(lines)
-
-    def ask(self, data):
-        self.send(data)
-        return self.reply()
-
-    def expect(self, data, code):
-        reply = self.ask(data)
-        assert reply.startswith(code), f"{data!r}: wanted {code}, got {reply!r}"
-        return reply
-
-    def hello(self):
-        banner = self.reply()
-        assert banner.startswith("220 "), banner
-        return self.expect(b"EHLO client.example\r\n", "250")
-
-    def is_closed(self):
-        try:
-            return self.pending == b"" and self.socket.recv(1) == b""
-        except ConnectionResetError:
-            return True
-
-    def close(self):
-        self.socket.close()
