@@ -80,7 +80,9 @@ task<void> SpoolImpl::place(Entry& entry) {
     co_await run_file_work(entry);
   } else {
     entry.busy = false;
-    log_problem("placing_failed", entry.head.id, describe(outcome.error().code));
+    if (!entry.done) {
+      log_problem("placing_failed", entry.head.id, describe(outcome.error().code));
+    }
     free_again_.notify_all();
     if (entry.done) {
       forget(entry);
@@ -97,6 +99,10 @@ task<result<void>> SpoolImpl::write_file(Entry& entry) {
   auto taken = co_await pool_.take(false);
   if (!taken) co_return std::unexpected(taken.error());
   PoolFile file = std::move(*taken);
+  if (entry.done) {  // settled while we waited
+    co_await pool_.give_back(file);
+    co_return fail(Errc::cancelled);
+  }
   entry.applied = entry.version;
   const Where where = entry.head.times.attempts > 0 ? Where::current : Where::fresh;
   std::string block = message::encode_queue_header(to_file_header(entry.head), kQueueBlock).bytes;

@@ -99,7 +99,9 @@ task<Outcome> Recovery::read_segment(SegmentFile file) {
                     fmt::format("{}/{} was written by a newer Mailroot; let that version finish it",
                                 home_.path, name)});
   }
-  if (!scan.header) report_.findings.push_back(fmt::format("the header of {} is damaged", name));
+  if (scan.header_lost) {
+    report_.findings.push_back(fmt::format("the header of {} is damaged", name));
+  }
   ++report_.segments;
   files_.push_back(std::move(file));
   scans_.push_back(std::move(scan));
@@ -345,7 +347,7 @@ task<Outcome> Recovery::quarantine() {
   std::set<size_t> damaged;
   for (const ReplayDamage& damage : replay_.damage) damaged.insert(damage.segment);
   for (size_t i = 0; i < scans_.size(); ++i) {
-    if (!scans_[i].header) damaged.insert(i);
+    if (scans_[i].header_lost) damaged.insert(i);
   }
   if (damaged.empty()) co_return Outcome{};
   auto opened =

@@ -74,6 +74,9 @@ SegmentScan scan_segment(ByteView bytes) {
   SegmentHeader current = scan.header.value_or(SegmentHeader{});
   if (!scan.header) {
     const auto first = blocks > 1 ? header_at(bytes, 1) : std::nullopt;
+    for (uint64_t block = 1; block < blocks && !scan.header_lost; ++block) {
+      scan.header_lost = header_at(bytes, block).has_value();
+    }
     if (!first) return scan;
     current = {first->epoch, first->shard, first->slot, first->use, bytes.size()};
   }

@@ -19,12 +19,14 @@ struct ScannedGroup {
 struct SegmentScan {
   std::optional<SegmentHeader> header;
   bool newer_version = false;  // written by a later Mailroot: nothing may be concluded
+  // No header, but there are groups: damage. Without groups the file was never finished.
+  bool header_lost = false;
   // Groups of the file's current use, by position; sequences rise. Stale ones are left out.
   std::vector<ScannedGroup> groups;
 };
 
 // Without a readable header the group at block 1 says which use is current; without that either,
-// nothing in the file can be told from stale or foreign bytes and `groups` is empty.
+// groups cannot be told from stale ones or from what a sender put into a body, and are left out.
 SegmentScan scan_segment(ByteView bytes);
 
 // Where the whole blocks of an inline body begin, and its tail, in bytes of the segment.

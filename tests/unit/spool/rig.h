@@ -105,19 +105,20 @@ struct Rig {
   std::unique_ptr<Home> home;
   std::unique_ptr<Spool> spool;
   RecoveryReport recovery;
+  std::string problem;  // why start() said no
 
   explicit Rig(Reactor& own_reactor) : reactor(own_reactor) {}
 
   task<bool> start(std::string path, SpoolOptions options) {
     auto opened = co_await open_home(reactor, path);
     if (!opened) {
-      MESSAGE(opened.error().sentence);
+      problem = opened.error().sentence;
       co_return false;
     }
     home = std::move(*opened);
     auto report = co_await recover(reactor, *home);
     if (!report) {
-      MESSAGE(report.error().sentence);
+      problem = report.error().sentence;
       co_return false;
     }
     recovery = *report;
