@@ -126,7 +126,9 @@ task<void> one_message(Life& life) {
 }
 
 task<void> worker(Life& life, int messages) {
-  for (int i = 0; i < messages && !life.ledger.dead; ++i) co_await one_message(life);
+  for (int i = 0; i < messages && !life.ledger.dead; ++i) {
+    co_await one_message(life);
+  }
 }
 
 // Everything that is there, told by scan() and read by load().
