@@ -72,7 +72,7 @@ task<void> Connection::converse(reactor::ReceiveStream& stream) {
     co_await send_replies(reply_timeout());
     if (broken_) co_return;
     if (draft_ != nullptr) {
-      co_await pause_while_memory_is_high();
+      co_await pause_while_memory_is_high(kDataBlockTimeout);
     }
     auto received = co_await stream.next({input_deadline(), &scope_});
     if (!received) {
@@ -166,8 +166,8 @@ task<void> Connection::say_farewell(Error error) {
   co_await send_replies(kFarewellTimeout);
 }
 
-task<void> Connection::pause_while_memory_is_high() {
-  const Instant limit = reactor_.now() + kDataBlockTimeout;
+task<void> Connection::pause_while_memory_is_high(Duration longest) {
+  const Instant limit = reactor_.now() + longest;
   while (service_.slabs().is_high() && reactor_.now() < limit) {
     auto slept = co_await reactor_.sleep_until(reactor_.now() + kMemoryPause, {kNever, &scope_});
     if (!slept) co_return;

@@ -31,7 +31,7 @@ class Connection {
   reactor::task<void> ask();
   reactor::task<void> commit();
   reactor::task<void> send_replies(Duration timeout);
-  reactor::task<void> pause_while_memory_is_high();
+  reactor::task<void> pause_while_memory_is_high(Duration longest);
   reactor::task<void> say_farewell(Error error);
 
   void answer(const smtp::Answer& answer);

@@ -20,7 +20,9 @@ inline constexpr uint64_t kBodyRateMinBytesPerSecond = 128;
 
 inline constexpr size_t kRepliesGatheredMaxBytes = 8 * 1024;  // then sent, even amid input
 inline constexpr std::chrono::milliseconds kMemoryPause{20};  // between looks at slab memory
-inline constexpr uint32_t kRefusalsInFlightMax = 256;         // beyond: closed without a word
+// A new transaction waits this long for memory, then 452.
+inline constexpr std::chrono::seconds kMemoryPatienceAtMail{20};
+inline constexpr uint32_t kRefusalsInFlightMax = 256;  // beyond: closed without a word
 // How long connections that wait at a removed binding are still answered with 421.
 inline constexpr std::chrono::milliseconds kRetireTime{200};
 

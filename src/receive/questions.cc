@@ -33,6 +33,10 @@ task<void> Connection::ask() {
     case Question::may_mail: {
       // Policy is read anew at each MAIL, so a right that was revoked ends with the transaction.
       settings_ = service_.settings();
+      // A burst is slowed down before it is refused: placing frees memory within moments.
+      if (service_.slabs().is_high()) {
+        co_await pause_while_memory_is_high(kMemoryPatienceAtMail);
+      }
       auto refusal = mail_refusal();
       answer(refusal ? rejection(std::move(*refusal)) : smtp::Answer{});
       break;
