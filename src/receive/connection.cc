@@ -18,6 +18,32 @@ std::string join(const std::vector<std::string>& words) {
   return out;
 }
 
+// A reply is not called off with the rest when the server stops: a 250 that is lost makes the
+// client send its message again. But a client that does not read must not hold the stop either.
+class SendWatch final : reactor::Timer {
+ public:
+  SendWatch(reactor::Reactor& reactor, const reactor::CancelScope& server)
+      : reactor_(reactor), server_(server), cut_(nullptr) {
+    reactor_.add_timer(*this, reactor_.now() + kFarewellTimeout);
+  }
+  ~SendWatch() { reactor_.cancel_timer(*this); }
+  SendWatch(const SendWatch&) = delete;
+  SendWatch& operator=(const SendWatch&) = delete;
+  reactor::CancelScope* scope() { return &cut_; }
+
+ private:
+  void on_timer() override {
+    if (server_.is_cancelled()) {
+      cut_.cancel();
+    } else {
+      reactor_.add_timer(*this, reactor_.now() + kFarewellTimeout);
+    }
+  }
+  reactor::Reactor& reactor_;
+  const reactor::CancelScope& server_;
+  reactor::CancelScope cut_;
+};
+
 smtp::SessionRules rules_of(const config::VirtualServer& settings) {
   smtp::SessionRules rules;
   rules.fqdn = settings.fqdn;
@@ -74,7 +100,11 @@ task<void> Connection::converse(reactor::ReceiveStream& stream) {
     if (draft_ != nullptr) {
       co_await pause_while_memory_is_high(kDataBlockTimeout);
     }
-    auto received = co_await stream.next({input_deadline(), &scope_});
+    auto received = co_await stream.next(input_wait());
+    if (!received && received.error().code == Errc::cancelled && session_.content_is_streaming()) {
+      finish_message();
+      continue;
+    }
     if (!received) {
       co_await say_farewell(received.error());
       co_return;
@@ -131,15 +161,17 @@ task<Connection::Next> Connection::act() {
 task<void> Connection::send_replies(Duration timeout) {
   if (actions_.reply.empty() || broken_) co_return;
   const iovec piece{actions_.reply.data(), actions_.reply.size()};
-  const Wait wait{reactor_.now() + timeout, nullptr};
+  SendWatch watch(reactor_, scope_);
+  const Wait wait{reactor_.now() + timeout, watch.scope()};
   auto sent = co_await reactor_.send(socket_, {&piece, 1}, wait);
   actions_.reply.clear();
   waiting_since_ = reactor_.now();
   if (sent) co_return;
   broken_ = true;
   if (end_reason_.empty()) {
-    const bool unread = sent.error().code == Errc::timed_out;
-    end_reason_ = unread ? "client does not read its replies" : describe(sent.error().code);
+    const Errc code = sent.error().code;
+    const bool unread = code == Errc::timed_out || code == Errc::cancelled;
+    end_reason_ = unread ? "client does not read its replies" : describe(code);
   }
 }
 
@@ -179,8 +211,20 @@ Duration Connection::reply_timeout() const {
   return std::min<Duration>(settings_->connection_timeout, kReplyTimeout);
 }
 
-// A command must be complete within its time, however its bytes drip in: the clock starts when we
-// begin to wait for it, and only content moves it on.
+// The server stops: the message that is arriving may still do so, then the session says 421.
+void Connection::finish_message() {
+  stop_at_ = reactor_.now() + kStopMessageTime;
+  end_reason_ = "virtual server stops";
+  session_.shut_down(actions_);
+}
+
+Wait Connection::input_wait() {
+  if (stop_at_ != kNever) return {std::min(stop_at_, input_deadline()), nullptr};
+  return {input_deadline(), &scope_};
+}
+
+// A command must be complete within its time, however its bytes drip in: the clock starts when
+// the last reply is sent, and only content moves it on.
 Instant Connection::input_deadline() const {
   const Duration idle = settings_->connection_timeout;
   if (!session_.content_is_streaming()) return waiting_since_ + idle;
@@ -189,9 +233,9 @@ Instant Connection::input_deadline() const {
 
 bool Connection::body_is_too_slow() const {
   const Duration taken = reactor_.now() - content_began_;
-  if (draft_ == nullptr || taken < kBodyGrace) return false;
+  if (taken < kBodyGrace) return false;
   const auto seconds = static_cast<uint64_t>(taken / std::chrono::seconds(1));
-  return draft_->size_bytes() < seconds * kBodyRateMinBytesPerSecond;
+  return bytes_in_ - content_began_bytes_ < seconds * kBodyRateMinBytesPerSecond;
 }
 
 void Connection::log_end() {

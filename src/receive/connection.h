@@ -34,6 +34,8 @@ class Connection {
   reactor::task<void> pause_while_memory_is_high(Duration longest);
   reactor::task<void> say_farewell(Error error);
 
+  void finish_message();
+  reactor::Wait input_wait();
   void answer(const smtp::Answer& answer);
   void begin_content();
   std::optional<std::string> mail_refusal();
@@ -58,8 +60,10 @@ class Connection {
   std::string content_refusal_;  // the reply, once the draft was given up
   std::string end_reason_;
   Instant opened_, waiting_since_, content_began_{};
+  Instant stop_at_ = kNever;  // the end of a message that may finish although the server stops
   uint64_t bytes_in_ = 0;
-  bool broken_ = false;  // nothing more can be sent
+  uint64_t content_began_bytes_ = 0;  // bytes_in_ then
+  bool broken_ = false;               // nothing more can be sent
 };
 
 }  // namespace mailroot::receive

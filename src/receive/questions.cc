@@ -74,6 +74,7 @@ void Connection::begin_content() {
   draft_ = service_.spool().begin_draft();
   header_scan_.emplace();
   content_began_ = reactor_.now();
+  content_began_bytes_ = bytes_in_;
   const smtp::Envelope& envelope = session_.envelope();
   const std::string id = to_string(draft_->id());
   message::ReceivedFacts facts;
