@@ -117,7 +117,9 @@ bool Attempt::record(const std::vector<DeliveryOutcome>& outcomes) {
     wants_other_host = true;
     some_host_was_transient_ |= outcome.disposition == Disposition::deferred;
     // Another host now would make the duplicate certain (RFC 1047).
-    is_uncertain_ |= outcome.stage == smtp::Stage::content && outcome.reply_code == 0;
+    if (outcome.reply_code != 0 || !courier_.connection->has_sent_all()) continue;
+    is_uncertain_ = true;
+    work_.outcome_of(outcome.recipient)->text += "; it may have taken the message";
   }
   return wants_other_host;
 }

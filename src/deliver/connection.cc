@@ -71,12 +71,13 @@ reactor::task<std::vector<smtp::DeliveryOutcome>> Connection::deliver(smtp::Tran
   std::vector<smtp::DeliveryOutcome> outcomes;
   const bool was_used = session_.transactions() > 0;
   bytes_heard_ = 0;
+  has_sent_all_ = false;
   payload_ = &payload;
   session_.begin(transaction, actions_);
   begin_reply();
   co_await drive(&outcomes);
   payload_ = nullptr;
-  was_stale_ = was_used && is_closed_ && bytes_heard_ == 0 &&
+  was_stale_ = was_used && is_closed_ && bytes_heard_ == 0 && !has_sent_all_ &&
                close_reason_ == smtp::CloseReason::peer_closed;
   co_return outcomes;
 }
@@ -197,6 +198,7 @@ reactor::task<void> Connection::send_with_content(std::string commands, smtp::Co
     session_.content_failed("bare CR or LF in the content", true, actions_);
     co_return;
   }
+  has_sent_all_ = true;
   if (!sender.views().empty()) {
     // What arrives from here on may already be the reply to the whole: content_sent() comes first.
     const bool sent =

@@ -52,6 +52,9 @@ class Connection {
   // The newest transaction ended without a word of the peer, on a connection used before: it had
   // been closed while idle.
   bool was_stale() const { return was_stale_; }
+  // The end of the content was on its way when the newest transaction ended: without a reply to it
+  // the peer may have taken the message all the same (RFC 1047).
+  bool has_sent_all() const { return has_sent_all_; }
   bool was_cancelled() const { return was_cancelled_; }
   bool awaits_final_reply() const { return actions_.timer == smtp::ClientTimer::data_termination; }
   bool is_idle() const { return !session_.in_transaction(); }
@@ -91,6 +94,7 @@ class Connection {
   uint64_t bytes_sent_ = 0;
   uint64_t bytes_heard_ = 0;  // in this transaction
   bool has_greeted_ = false;
+  bool has_sent_all_ = false;
   bool was_stale_ = false;
   bool was_cancelled_ = false;
   bool is_closed_ = false;

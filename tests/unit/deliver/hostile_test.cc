@@ -11,7 +11,7 @@ SinkRules bad_rules;
 std::string expected_code;
 
 reactor::task<void> meet_bad_host(World& world) {
-  world.settings->delivery.outbound_timeout = 300ms;
+  world.settings->delivery.outbound_timeout = 100ms;
   world.settings->delivery.retry_intervals = {1h};
   Sink& bad = world.add_sink(2, bad_rules);
   Sink& good = world.add_sink(3, {});
