@@ -16,11 +16,11 @@ namespace {
 #endif
 #endif
 
+#ifndef MAILROOT_FRAMES_FROM_MALLOC
+
 constexpr size_t kClassBytes = 64;
 constexpr size_t kClasses = 32;    // frames up to 2 KiB
 constexpr size_t kFreeMax = 4096;  // per class; above it frames go back to malloc
-
-#ifndef MAILROOT_FRAMES_FROM_MALLOC
 
 struct FreeFrame {
   FreeFrame* next;
