@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct Bench {
     now.wall += duration;
     queue.advance(now);
   }
+  void pass_to_wake() { pass(std::min(queue.wake_at(), now.at + 1h) - now.at); }
   std::optional<ConnectionGrant> connect() { return queue.next_connection(now); }
   Assignment take(DestinationId destination) {
     auto assignment = queue.take(destination);

@@ -153,7 +153,7 @@ TEST_CASE("delay notification and expiry come at their times, once") {
   REQUIRE(bench.add(1, {"mx:a"}));
   std::vector<std::pair<NoticeKind, Duration>> notices;
   int attempts = 0;
-  for (; bench.queue.counters().messages > 0; bench.pass(bench.queue.wake_at() - bench.now.at)) {
+  for (; bench.queue.counters().messages > 0; bench.pass_to_wake()) {
     while (const auto notice = bench.queue.next_notice()) {
       notices.emplace_back(notice->kind, bench.now.at - kStart);
       CHECK(notice->assignment.recipients == std::vector<uint32_t>{0});
@@ -192,7 +192,7 @@ TEST_CASE("messages behind a dead host expire though they were never tried") {
   for (uint64_t i = 0; i < 10; ++i) REQUIRE(bench.add(i, {"mx:dead"}));
   uint64_t expired = 0, delayed = 0;
   while (bench.queue.counters().messages > 0 && bench.now.at < kStart + 60h) {
-    bench.pass(bench.queue.wake_at() - bench.now.at);
+    bench.pass_to_wake();
     while (const auto notice = bench.queue.next_notice()) {
       if (notice->kind == NoticeKind::delayed) {
         ++delayed;
