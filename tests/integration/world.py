@@ -141,6 +141,13 @@ class World:
         daemon, self.daemon = self.daemon, None
         daemon.kill()
         daemon.wait()
+        self.cut_torn_log_line()
+
+    def cut_torn_log_line(self):
+        path = self.directory / "log.txt"
+        if path.exists():
+            log = path.read_bytes()
+            os.truncate(path, log.rfind(b"\n") + 1)
 
     def memory_bytes(self, field="VmHWM"):
         """Highest (VmHWM) or present (VmRSS) memory of the daemon."""
