@@ -107,12 +107,13 @@ class Client {
   }
   // EHLO, MAIL, RCPT; false if one of them is refused.
   task<bool> begin() {
-    for (const char* const command : {"", "EHLO client.example.org", "MAIL FROM:<ann@example.org>",
-                                      "RCPT TO:<bob@example.net>"}) {
-      auto answer = *command == '\0' ? co_await reply() : co_await ask(command);
+    auto answer = co_await reply();
+    for (const char* const command :
+         {"EHLO client.example.org", "MAIL FROM:<ann@example.org>", "RCPT TO:<bob@example.net>"}) {
       if (!answer.starts_with('2')) co_return false;
+      answer = co_await ask(command);
     }
-    co_return true;
+    co_return answer.starts_with('2');
   }
   task<void> finish() {
     if (socket_ == reactor::kNoDescriptor) co_return;
