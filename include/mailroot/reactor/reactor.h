@@ -35,7 +35,8 @@ class Reactor {
   static Reactor* current();  // of this thread; null outside run()/turn()
 
   void run();                 // turns until stop(); then until nothing is ready or in flight
-  bool turn(bool may_sleep);  // one turn; false when nothing was done (for the simulator)
+  // One turn; false when nothing was done (for the simulator). May sleep only with nothing ready.
+  bool turn(bool may_sleep);
   void stop();
   Instant next_deadline() const;  // of timers; kNever when none
 

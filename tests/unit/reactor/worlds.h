@@ -2,11 +2,13 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "mailroot/reactor/reactor.h"
@@ -63,6 +65,13 @@ class Watchdog final : public Timer {
   }
 };
 
+// Why it failed; nothing when it did not.
+template <class T>
+std::optional<Errc> failure_of(const result<T>& outcome) {
+  if (outcome) return std::nullopt;
+  return outcome.error().code;
+}
+
 using Body = task<void> (*)(Reactor&);
 
 inline task<void> run_body(Reactor& reactor, Body body) {
@@ -86,6 +95,25 @@ inline void run_on(std::unique_ptr<Backend> backend, Body body) {
 template <class World>
 void run_in(Body body) {
   run_on(make_world<World>(), body);
+}
+
+using DirectoryBody = task<void> (*)(Reactor&, Descriptor directory, std::string path);
+
+// Hands the coroutine an open, empty directory of this world and its path.
+template <class World>
+void run_in_directory(DirectoryBody body) {
+  static thread_local DirectoryBody current;
+  static thread_local std::string path;
+  const TemporaryDirectory directory;
+  current = body;
+  path = directory.path();
+  run_in<World>([](Reactor& reactor) -> task<void> {
+    const result<Descriptor> opened =
+        co_await reactor.open_at(kNoDirectory, path, O_DIRECTORY | O_RDONLY, 0);
+    REQUIRE(opened.has_value());
+    co_await current(reactor, *opened, path);
+    co_await reactor.close_now(*opened);
+  });
 }
 
 inline Wait soon(Reactor& reactor) { return Wait{reactor.now() + std::chrono::seconds(30)}; }
@@ -133,6 +161,17 @@ inline task<Pair> connected_pair(Reactor& reactor) {
   co_return pair;
 }
 
+inline task<void> close_pair(Reactor& reactor, Pair pair) {
+  co_await reactor.close_now(pair.client);
+  co_await reactor.close_now(pair.server);
+}
+
+inline task<void> sleep_ms(Reactor& reactor, int ms) {
+  const result<void> slept =
+      co_await reactor.sleep_until(reactor.now() + std::chrono::milliseconds(ms), Wait{});
+  CHECK(slept.has_value());
+}
+
 inline task<result<void>> send_text(Reactor& reactor, Descriptor socket, std::string text) {
   const iovec part{text.data(), text.size()};
   const result<void> sent = co_await reactor.send(socket, std::span(&part, 1), soon(reactor));
@@ -152,6 +191,7 @@ inline task<std::string> receive_text(Reactor& reactor, ReceiveStream& stream, s
 
 }  // namespace mailroot::reactor::test
 
-// Every conformance test runs on each of these.
+// Tests that reach for the kernel beside the reactor run on these, all others on all worlds.
 #define MAILROOT_KERNEL_WORLDS \
   ::mailroot::reactor::test::EpollWorld, ::mailroot::reactor::test::UringWorld
+#define MAILROOT_WORLDS MAILROOT_KERNEL_WORLDS
