@@ -51,6 +51,8 @@ struct Reactor::Impl {
   std::vector<std::unique_ptr<BackgroundClose>> idle_closes;
   size_t background_closes = 0;
   size_t in_flight = 0;
+  IntrusiveList<Crowded> crowded;
+  size_t spilled_bytes = 0;
   bool stopping = false;
 };
 
@@ -120,6 +122,7 @@ bool Reactor::turn(bool may_sleep) {
   size_t done = impl.run_ready();
   done += impl.run_posted();
   impl.wheel.advance(now());
+  while (!impl.crowded.empty()) impl.crowded.pop_front().relieve();
   const bool ending = impl.stopping && impl.in_flight == 0;
   const bool idle = may_sleep && impl.ready.empty() && !ending;
   if (idle && impl.mailbox.may_sleep()) {
@@ -158,6 +161,12 @@ void Reactor::submit(Operation& operation) {
   ++impl_->in_flight;
   backend_->submit(operation);
 }
+
+void Reactor::relieve_later(Crowded& crowded) {
+  if (!crowded.is_linked()) impl_->crowded.push_back(crowded);
+}
+
+size_t& Reactor::spilled_bytes() { return impl_->spilled_bytes; }
 
 void Reactor::close(Descriptor descriptor) {
   Impl::BackgroundClose& operation = *impl_->take_close().release();

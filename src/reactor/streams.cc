@@ -1,5 +1,6 @@
 #include "mailroot/reactor/streams.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -30,7 +31,7 @@ void MultishotStream::go_on() {
 }
 
 MultishotStream::Item MultishotStream::take() {
-  const Item item = items_[head_++];
+  Item item = std::move(items_[head_++]);
   if (head_ == items_.size()) {
     items_.clear();
     head_ = 0;
@@ -61,17 +62,26 @@ void MultishotStream::end(Error reason) {
 
 void MultishotStream::completed(Operation& operation, const Completion& completion) {
   MultishotStream& stream = static_cast<MultishotStream&>(operation);
-  const bool is_item =
-      completion.result > 0 || (completion.result == 0 && stream.opcode == Opcode::accept);
-  if (is_item) stream.items_.push_back(Item{completion.result, completion.buffer});
-  if (!completion.more) {
-    stream.on_last(completion.result, is_item);
-  } else if (stream.next_waiter_ == nullptr && !stream.cancelling_ &&
-             stream.items_.size() - stream.head_ >= stream.items_max_) {
-    stream.cancelling_ = true;
-    stream.reactor_.cancel(stream);
+  const bool is_accept = stream.opcode == Opcode::accept;
+  const bool is_item = completion.result > 0 || (completion.result == 0 && is_accept);
+  if (is_item) {
+    stream.items_.push_back(Item{completion.result, completion.buffer, {}});
+    // Judged after the run phase: the reader may only need its turn to take them all.
+    if (stream.items_.size() - stream.head_ >= stream.items_max_) {
+      stream.reactor_.relieve_later(stream);
+    }
   }
+  if (!completion.more) stream.on_last(completion.result, is_item);
   if (is_item && stream.next_waiter_ != nullptr) stream.next_waiter_->wake();
+}
+
+void MultishotStream::relieve() {
+  if (next_waiter_ != nullptr || items_.size() - head_ < items_max_) return;
+  if (armed_ && !cancelling_) {
+    cancelling_ = true;
+    reactor_.cancel(*this);
+  }
+  for (size_t i = head_ + items_max_; i < items_.size(); ++i) spill(items_[i]);
 }
 
 void MultishotStream::on_last(int32_t last_result, bool had_item) {
@@ -124,20 +134,52 @@ result<MultishotStream::Item> MultishotStream::Next::outcome() {
   return std::unexpected(*stream_.ended_);
 }
 
+SpilledBytes::SpilledBytes(ByteView bytes, size_t& spilled_bytes)
+    : memory_(std::make_unique_for_overwrite<std::byte[]>(bytes.size())),
+      size_bytes_(bytes.size()),
+      spilled_bytes_(&spilled_bytes) {
+  std::copy(bytes.begin(), bytes.end(), memory_.get());
+  spilled_bytes += size_bytes_;
+}
+
+SpilledBytes::SpilledBytes(SpilledBytes&& other) noexcept
+    : memory_(std::move(other.memory_)),
+      size_bytes_(other.size_bytes_),
+      spilled_bytes_(other.spilled_bytes_) {}
+
+SpilledBytes& SpilledBytes::operator=(SpilledBytes&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  memory_ = std::move(other.memory_);
+  size_bytes_ = other.size_bytes_;
+  spilled_bytes_ = other.spilled_bytes_;
+  return *this;
+}
+
+void SpilledBytes::release() {
+  if (memory_ != nullptr) *spilled_bytes_ -= size_bytes_;
+  memory_.reset();
+}
+
 BufferLease::BufferLease(Backend& backend, int32_t index, size_t size_bytes)
     : backend_(&backend), index_(index), bytes_(backend.buffer(index).first(size_bytes)) {}
 
+BufferLease::BufferLease(SpilledBytes copy, size_t size_bytes)
+    : bytes_(copy.data(), size_bytes), copy_(std::move(copy)) {}
+
 BufferLease::BufferLease(BufferLease&& other) noexcept
     : backend_(std::exchange(other.backend_, nullptr)),
-      index_(std::exchange(other.index_, -1)),
-      bytes_(std::exchange(other.bytes_, {})) {}
+      index_(other.index_),
+      bytes_(std::exchange(other.bytes_, {})),
+      copy_(std::move(other.copy_)) {}
 
 BufferLease& BufferLease::operator=(BufferLease&& other) noexcept {
   if (this == &other) return *this;
   release();
   backend_ = std::exchange(other.backend_, nullptr);
-  index_ = std::exchange(other.index_, -1);
+  index_ = other.index_;
   bytes_ = std::exchange(other.bytes_, {});
+  copy_ = std::move(other.copy_);
   return *this;
 }
 
@@ -152,16 +194,29 @@ ReceiveStream::ReceiveStream(Reactor& reactor, Descriptor socket)
 ReceiveStream::~ReceiveStream() { release_all(); }
 
 void ReceiveStream::release_all() {
-  while (has_ready()) reactor().backend().release_buffer(take().buffer);
+  while (has_ready()) {
+    const Item item = take();
+    if (!item.copy) reactor().backend().release_buffer(item.buffer);
+  }
+}
+
+void ReceiveStream::spill(Item& item) {
+  const size_t size_bytes = static_cast<size_t>(item.value);
+  size_t& spilled_bytes = reactor().spilled_bytes();
+  if (item.copy || spilled_bytes + size_bytes > kSpillBytesMax) return;
+  Backend& backend = reactor().backend();
+  item.copy = SpilledBytes(backend.buffer(item.buffer).first(size_bytes), spilled_bytes);
+  backend.release_buffer(item.buffer);
 }
 
 bool ReceiveStream::goes_on_after(int32_t) { return false; }
 
 result<BufferLease> ReceiveStream::Next::await_resume() {
-  const result<Item> item = outcome();
+  result<Item> item = outcome();
   if (!item) return std::unexpected(item.error());
-  return BufferLease(receive_stream_.reactor().backend(), item->buffer,
-                     static_cast<size_t>(item->value));
+  const size_t size_bytes = static_cast<size_t>(item->value);
+  if (item->copy) return BufferLease(std::move(item->copy), size_bytes);
+  return BufferLease(receive_stream_.reactor().backend(), item->buffer, size_bytes);
 }
 
 AcceptStream::AcceptStream(Reactor& reactor, Descriptor listener)
@@ -193,7 +248,7 @@ void AcceptStream::on_stopped() { reactor().cancel_timer(*this); }
 void AcceptStream::on_timer() { go_on(); }
 
 result<Descriptor> AcceptStream::Next::await_resume() {
-  const result<Item> item = outcome();
+  result<Item> item = outcome();
   if (!item) return std::unexpected(item.error());
   return item->value;
 }

@@ -12,6 +12,9 @@ namespace mailroot::reactor {
 // Unread units one connection may hold of the receive pool; more stops its receive. Small, because
 // silent consumers of many connections would otherwise own the whole pool.
 inline constexpr size_t kStreamBuffersMax = 4;
+// Copies of received bytes beyond that, all streams of a reactor together. Beyond this limit the
+// bytes stay in their units.
+inline constexpr size_t kSpillBytesMax = size_t{16} << 20;
 // Accepted connections that wait for AcceptStream::next().
 inline constexpr size_t kStreamAcceptsMax = 64;
 // How long accepting rests when descriptors or memory ran out.

@@ -34,7 +34,7 @@ class Reactor {
   Reactor& operator=(const Reactor&) = delete;
   static Reactor* current();  // of this thread; null outside run()/turn()
 
-  void run();                 // turns until stop(); then until nothing is ready or in flight
+  void run();  // turns until stop(); then until nothing is ready or in flight
   // One turn; false when nothing was done (for the simulator). May sleep only with nothing ready.
   bool turn(bool may_sleep);
   void stop();
@@ -87,6 +87,9 @@ class Reactor {
   OutputCall<FileSystemStatus> file_system_status(Descriptor directory);
   Call<result<void>> lock(Descriptor file);  // Errc::busy when somebody else holds it
 
+  // Internal to reactor/: has relieve() called at the end of this run phase, once.
+  void relieve_later(Crowded& crowded);
+  size_t& spilled_bytes();
   // Internal to reactor/: a raw operation; its on_completion is called in the run phase.
   void submit(Operation& operation);
   void cancel(Operation& operation) { backend_->cancel(operation); }

@@ -3,10 +3,12 @@
 
 #include <coroutine>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "mailroot/base/bytes.h"
+#include "mailroot/base/intrusive_list.h"
 #include "mailroot/base/result.h"
 #include "mailroot/reactor/backend.h"
 #include "mailroot/reactor/call.h"
@@ -14,11 +16,32 @@
 
 namespace mailroot::reactor {
 
-// A filled unit of the receive pool; goes back when it dies. Dies before its Reactor.
+// Received bytes in memory of their own, counted against kSpillBytesMax of their reactor.
+class SpilledBytes {
+ public:
+  SpilledBytes() = default;
+  // Copies. `spilled_bytes` is the reactor's count; it outlives this.
+  SpilledBytes(ByteView bytes, size_t& spilled_bytes);
+  ~SpilledBytes() { release(); }
+  SpilledBytes(SpilledBytes&& other) noexcept;
+  SpilledBytes& operator=(SpilledBytes&& other) noexcept;
+  explicit operator bool() const { return memory_ != nullptr; }
+  const std::byte* data() const { return memory_.get(); }
+
+ private:
+  void release();
+  std::unique_ptr<std::byte[]> memory_;
+  size_t size_bytes_ = 0;
+  size_t* spilled_bytes_ = nullptr;
+};
+
+// Received bytes: a filled unit of the receive pool, which goes back when the lease dies, or a
+// copy. Dies before its Reactor.
 class BufferLease {
  public:
   BufferLease() = default;
   BufferLease(Backend& backend, int32_t index, size_t size_bytes);
+  BufferLease(SpilledBytes copy, size_t size_bytes);
   ~BufferLease() { release(); }
   BufferLease(BufferLease&& other) noexcept;
   BufferLease& operator=(BufferLease&& other) noexcept;
@@ -29,6 +52,16 @@ class BufferLease {
   Backend* backend_ = nullptr;
   int32_t index_ = -1;
   ByteView bytes_;
+  SpilledBytes copy_;
+};
+
+// What holds more than it should at the end of a run phase. Internal to reactor/.
+class Crowded : public ListHook {
+ public:
+  virtual void relieve() = 0;
+
+ protected:
+  ~Crowded() = default;
 };
 
 // One multishot operation whose items wait in order until somebody takes them. One consumer.
@@ -36,7 +69,7 @@ class BufferLease {
 //   idle --next()--> armed --too many unread--> pausing --> idle      (armed again by next())
 //                      |------ end, error ----> ended                 (stays so)
 //                      '------ stop() --------> stopping --> ended
-class MultishotStream : private Operation {
+class MultishotStream : private Operation, private Crowded {
  public:
   // next() would not wait for items.
   bool has_ready() const { return head_ < items_.size(); }
@@ -61,6 +94,7 @@ class MultishotStream : private Operation {
   struct Item {
     int32_t value = 0;
     int32_t buffer = -1;
+    SpilledBytes copy;  // instead of the buffer
   };
   class Next;
 
@@ -80,7 +114,10 @@ class MultishotStream : private Operation {
   // hold()); false: this error is its end.
   virtual bool goes_on_after(int32_t system_errno) = 0;
   virtual void on_stopped() = 0;
+  // The consumer is busy elsewhere: gives back what this unread item holds.
+  virtual void spill(Item& item) = 0;
 
+  void relieve() final;
   static void completed(Operation& operation, const Completion& completion);
   void on_last(int32_t last_result, bool had_item);
   void end(Error reason);
@@ -118,8 +155,10 @@ class MultishotStream::Next : private Waiting {
 };
 
 // What arrives on one connected socket, in order. Buffers that arrived before anybody asked wait
-// inside, bounded by kStreamBuffersMax: beyond that receiving stops until they are read (back
-// pressure). The first next() starts it: data never asked for is never taken from the kernel.
+// inside. With kStreamBuffersMax of them and nobody reading, receiving stops until they are read
+// (back pressure), and what the kernel had taken beyond that is copied out of the pool: a peer that
+// floods us while its session is busy must not take the pool from the others. The first next()
+// starts it: data never asked for is never taken from the kernel.
 class ReceiveStream final : public MultishotStream {
  public:
   class [[nodiscard]] Next final : public MultishotStream::Next {
@@ -141,6 +180,7 @@ class ReceiveStream final : public MultishotStream {
  private:
   bool goes_on_after(int32_t system_errno) override;
   void on_stopped() override { release_all(); }
+  void spill(Item& item) override;
   void release_all();
 };
 
@@ -163,6 +203,7 @@ class AcceptStream final : public MultishotStream, private Timer {
  private:
   bool goes_on_after(int32_t system_errno) override;
   void on_stopped() override;
+  void spill(Item&) override {}
   void on_timer() override;
   uint64_t rests_ = 0;
 };

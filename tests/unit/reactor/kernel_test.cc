@@ -34,6 +34,15 @@ TEST_CASE_TEMPLATE("a reset is not an orderly end", World, MAILROOT_KERNEL_WORLD
   run_in<World>(peer_resets);
 }
 
+// UBSan needs descriptors to look at objects it has not seen, and reports those it cannot look at.
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define MAILROOT_SANITIZER_NEEDS_DESCRIPTORS 1
+#endif
+#endif
+
+#ifndef MAILROOT_SANITIZER_NEEDS_DESCRIPTORS
+
 // Lowers the number of descriptors to what is open now, while it lives.
 class NoMoreDescriptors {
  public:
@@ -108,6 +117,8 @@ task<void> stop_while_resting(Reactor& reactor) {
 TEST_CASE_TEMPLATE("a resting accept can be stopped", World, MAILROOT_KERNEL_WORLDS) {
   run_in<World>(stop_while_resting);
 }
+
+#endif  // MAILROOT_SANITIZER_NEEDS_DESCRIPTORS
 
 task<void> accept_errors(Reactor& reactor) {
   const result<Descriptor> bound =
