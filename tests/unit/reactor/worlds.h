@@ -10,8 +10,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include "mailroot/reactor/reactor.h"
+#include "mailroot/reactor/sim.h"
 
 namespace mailroot::reactor::test {
 
@@ -36,6 +38,11 @@ struct UringWorld {
   static constexpr BackendChoice kChoice = BackendChoice::io_uring;
 };
 
+// Virtual time, a network and a disk of its own.
+struct SimWorld {
+  static constexpr const char* kDirectory = "/test";
+};
+
 // Small pools, so that tests can exhaust them.
 inline constexpr uint32_t kTestReceiveBuffers = 16;
 
@@ -54,6 +61,15 @@ std::unique_ptr<Backend> make_world() {
   if (made) return std::move(*made);
   MESSAGE("skipped, " << why);
   return nullptr;
+}
+
+template <>
+inline std::unique_ptr<Backend> make_world<SimWorld>() {
+  sim::WorldOptions options;
+  options.receive_buffers = kTestReceiveBuffers;
+  options.directories = {SimWorld::kDirectory};
+  options.socket_buffer_bytes = 256 * 1024;  // as much as a kernel takes unread
+  return sim::make_lone_backend(1, options);
 }
 
 // Ends a test that hangs: a deadline nobody should need.
@@ -107,6 +123,7 @@ void run_in_directory(DirectoryBody body) {
   const TemporaryDirectory directory;
   current = body;
   path = directory.path();
+  if constexpr (std::is_same_v<World, SimWorld>) path = SimWorld::kDirectory;
   run_in<World>([](Reactor& reactor) -> task<void> {
     const result<Descriptor> opened =
         co_await reactor.open_at(kNoDirectory, path, O_DIRECTORY | O_RDONLY, 0);
@@ -194,4 +211,4 @@ inline task<std::string> receive_text(Reactor& reactor, ReceiveStream& stream, s
 // Tests that reach for the kernel beside the reactor run on these, all others on all worlds.
 #define MAILROOT_KERNEL_WORLDS \
   ::mailroot::reactor::test::EpollWorld, ::mailroot::reactor::test::UringWorld
-#define MAILROOT_WORLDS MAILROOT_KERNEL_WORLDS
+#define MAILROOT_WORLDS MAILROOT_KERNEL_WORLDS, ::mailroot::reactor::test::SimWorld
