@@ -51,7 +51,8 @@ def scenario_each_250_has_its_own_finished_write_before_it(world):
         return
     world.write_server(smart_host="[127.0.0.1]:1")
     output = world.directory / "strace.txt"
-    world.start(wrapper=["strace", "-f", "-y", "-ttt", "-s", "200", "-o", output, "-e",
+    # -D: strace steps aside, so that signals go to mailrootd itself.
+    world.start(wrapper=["strace", "-D", "-f", "-y", "-ttt", "-s", "200", "-o", output, "-e",
                          "trace=openat,pwritev,pwritev2,pwrite64,fdatasync,fsync,sendto,sendmsg"])
     count = 10
     with world.client() as smtp:
