@@ -13,7 +13,9 @@ class Captured:
     """One message as the next hop got it."""
 
     def __init__(self, path):
-        envelope = json.loads(path.read_text())
+        # The sink writes bytes above 127 as \u00XX; addresses are UTF-8.
+        envelope = json.loads(json.dumps(json.loads(path.read_text()), ensure_ascii=False).encode(
+            "latin-1"))
         self.content = path.with_suffix(".eml").read_bytes()
         self.sender = envelope["reverse_path"]
         self.recipients = envelope["forward_paths"]
