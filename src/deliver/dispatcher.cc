@@ -23,6 +23,20 @@ queue::QueueOptions queue_options(const config::VirtualServer& settings) {
   return options;
 }
 
+bool is_routed_alike(const config::Domain& a, const config::Domain& b) {
+  return a.name == b.name && a.type == b.type && a.smart_host == b.smart_host && a.helo == b.helo;
+}
+
+// Does the same recipient go elsewhere?
+bool has_other_routes(const config::VirtualServer& before, const config::VirtualServer& after) {
+  const config::Delivery& old = before.delivery;
+  const config::Delivery& now = after.delivery;
+  return old.smart_host != now.smart_host || old.outbound_port != now.outbound_port ||
+         old.attempt_direct_delivery_first != now.attempt_direct_delivery_first ||
+         before.default_domain != after.default_domain ||
+         !std::ranges::equal(before.domains, after.domains, is_routed_alike);
+}
+
 }  // namespace
 
 Engine::Engine(const Surroundings& surroundings,
@@ -109,6 +123,16 @@ void Engine::pump() {
   if (wake != kNever) reactor().add_timer(timer, wake);
 }
 
+// Waiting mail need not wait for what has changed.
+reactor::task<void> Engine::retry_everything() {
+  uint32_t cursor = 0;
+  do {
+    cursor = queue.retry_all(cursor, moment());
+    pump();
+    co_await reactor().yield();
+  } while (cursor != 0 && !stopping);
+}
+
 log::Event Engine::event(log::Level level, std::string_view name, const QueueId& id) const {
   log::Event event(level, name);
   event.with("server", settings->id).with("queue_id", to_string(id));
@@ -126,10 +150,12 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::use(std::shared_ptr<const config::VirtualServer> settings,
                      std::shared_ptr<const route::Router> router) {
+  const bool routes_differ = has_other_routes(*impl_->settings, *settings);
   impl_->queue.set_options(queue_options(*settings));
   impl_->settings = std::move(settings);
   impl_->router = std::move(router);
-  impl_->routes_changed = true;
+  impl_->routes_changed |= routes_differ;
+  if (routes_differ && !impl_->stopping) impl_->tasks.spawn(impl_->retry_everything());
   impl_->pump();
 }
 

@@ -57,6 +57,7 @@ struct Engine {
              const spool::MessageTimes& times, uint64_t size_bytes);
   void pump();
   void start_notices();
+  reactor::task<void> retry_everything();
   log::Event event(log::Level level, std::string_view name, const QueueId& id) const;
 
   // In their own files.

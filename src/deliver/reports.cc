@@ -53,6 +53,12 @@ reactor::task<result<void>> fill(spool::Draft& draft, const message::Dsn& dsn,
   co_return done;
 }
 
+// "client.example.com" of "[192.0.2.7] client.example.com".
+std::string_view client_name(std::string_view origin) {
+  const size_t space = origin.find(' ');
+  return space == std::string_view::npos ? std::string_view() : origin.substr(space + 1);
+}
+
 std::optional<smtp::Mailbox> copy_address(const config::VirtualServer& settings) {
   if (settings.ndr_copy_to.empty()) return std::nullopt;
   auto parsed = smtp::parse_mailbox(
@@ -116,6 +122,7 @@ reactor::task<result<std::vector<Report>>> make_reports(
     request.reporting_mta = settings->fqdn;
     request.default_domain = settings->default_domain;
     request.original_queue_id = original_id;
+    request.received_from = client_name(message.origin);
     request.arrived_at = message.times.arrived;
     request.now = engine.reactor().wall_now();
     request.retry_until = retry_until;

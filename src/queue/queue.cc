@@ -35,15 +35,23 @@ struct Split {
   std::vector<Part> parts;
 };
 
+// What is neither settled nor held is to be tried: also a recipient that failed while the report on
+// it could not be stored.
+char letter_of(const Admission& admission, uint32_t recipient) {
+  if (admission.status.empty()) return kWaiting;
+  const char letter = admission.status[recipient];
+  const bool is_known = letter == kDelivered || letter == kBounced || letter == kHeld;
+  return is_known ? letter : kWaiting;
+}
+
 Split split_by_destination(const Admission& admission) {
   Split split;
   for (uint32_t i = 0; i < admission.destinations.size(); ++i) {
-    const char letter = admission.status.empty() ? kWaiting : admission.status[i];
+    const char letter = letter_of(admission, i);
     if (letter == kWaiting || letter == kHeld) split.order.push_back(i);
   }
   const auto part_of = [&](uint32_t recipient) {
-    const bool held = !admission.status.empty() && admission.status[recipient] == kHeld;
-    return std::pair(admission.destinations[recipient], held);
+    return std::pair(admission.destinations[recipient], letter_of(admission, recipient) == kHeld);
   };
   std::ranges::sort(split.order, {},
                     [&](uint32_t recipient) { return std::pair(part_of(recipient), recipient); });
@@ -86,10 +94,10 @@ bool Queue::admit(const Admission& admission, Moment now) {
     std::ranges::copy(split.order, message.order.get());
     message.letters = std::make_unique<char[]>(recipients);
     for (uint32_t i = 0; i < recipients; ++i) {
-      message.letters[i] = admission.status.empty() ? kWaiting : admission.status[i];
+      message.letters[i] = letter_of(admission, i);
     }
-  } else if (!admission.status.empty()) {
-    message.letter = admission.status[0];
+  } else {
+    message.letter = letter_of(admission, 0);
   }
   s.by_id.insert(message.id, index);
   ++s.totals.messages;
