@@ -101,7 +101,9 @@ task<void> Connection::converse(reactor::ReceiveStream& stream) {
       co_await pause_while_memory_is_high(kDataBlockTimeout);
     }
     auto received = co_await stream.next(input_wait());
-    if (!received && received.error().code == Errc::cancelled && session_.content_is_streaming()) {
+    const bool is_stopped = !received && received.error().code == Errc::cancelled;
+    // Only once: a stream that itself ended as cancelled would say so for ever.
+    if (is_stopped && stop_at_ == kNever && session_.content_is_streaming()) {
       finish_message();
       continue;
     }

@@ -53,11 +53,23 @@ task<void> Listener::run() {
       take(*connection);
     } else if (retiring) {
       break;
+    } else if (arriving.has_ended()) {
+      co_await rest_until_retired();
+      break;
     }
   }
   co_await arriving.stop();
   co_await refusals_.join();
   co_await reactor_.close_now(socket_);
+}
+
+// The socket is beyond use: asking it again would only keep the processor busy.
+task<void> Listener::rest_until_retired() {
+  service_->log().write(log::Event(log::Level::error, "listen")
+                            .with("server", service_->settings()->id)
+                            .with("local", address_.to_string())
+                            .with("reason", "the listening socket failed; nothing is accepted"));
+  co_await reactor_.sleep_until(kNever, {kNever, &accepting_});
 }
 
 void Listener::take(Descriptor connection) {

@@ -33,6 +33,7 @@ class Listener {
   void retire();
 
  private:
+  reactor::task<void> rest_until_retired();
   void take(reactor::Descriptor connection);
   void refuse(reactor::Descriptor connection, std::string reply);
 
