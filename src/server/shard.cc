@@ -46,9 +46,7 @@ void Shard::run(std::promise<std::string>& started) {
     started.set_value("cannot start the I/O backend: " + io_reason_);
     return;
   }
-  reactor_ = std::make_unique<reactor::Reactor>(std::move(*backend), reactor::ReactorLimits{});
-  slabs_ = std::make_unique<SlabPool>(options_.slabs);
-  tasks_ = std::make_unique<reactor::TaskGroup>();
+  set_up(std::make_unique<reactor::Reactor>(std::move(*backend), reactor::ReactorLimits{}));
   auto resolver = dns::make_unbound_resolver(*reactor_, options_.resolver, options_.fixed_answers);
   // Without resolv.conf the fixed answers still serve; every other name fails as it would.
   resolver_ =
@@ -58,6 +56,17 @@ void Shard::run(std::promise<std::string>& started) {
   tasks_.reset();
   slabs_.reset();
   reactor_.reset();
+}
+
+void Shard::set_up(std::unique_ptr<reactor::Reactor> reactor) {
+  reactor_ = std::move(reactor);
+  slabs_ = std::make_unique<SlabPool>(options_.slabs);
+  tasks_ = std::make_unique<reactor::TaskGroup>();
+}
+
+void Shard::attach(std::unique_ptr<reactor::Reactor> reactor) {
+  set_up(std::move(reactor));
+  resolver_ = dns::make_fixed_resolver(*reactor_, options_.fixed_answers);
 }
 
 void Shard::stop() {

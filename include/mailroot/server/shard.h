@@ -42,6 +42,9 @@ class Shard {
   std::expected<void, std::string> start();
   // Joins the thread; every server on it must have been removed.
   void stop();
+  // Instead of start() and stop(): without a thread, on a reactor that the caller turns (the
+  // simulator). Names then come from the fixed answers alone.
+  void attach(std::unique_ptr<reactor::Reactor> reactor);
 
   uint16_t index() const { return options_.index; }
   reactor::Reactor& reactor() { return *reactor_; }
@@ -65,6 +68,7 @@ class Shard {
 
  private:
   void run(std::promise<std::string>& started);
+  void set_up(std::unique_ptr<reactor::Reactor> reactor);
   reactor::task<void> host(std::unique_ptr<receive::Listener> listener);
 
   ShardOptions options_;
