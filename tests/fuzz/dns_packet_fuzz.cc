@@ -12,8 +12,8 @@ namespace {
 void check_name(const std::string& name) {
   check(name.size() <= dns::kNameBytesMax, "a name within its limit");
   for (const char c : name) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                       c == '.';
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
     check(plain, "a name of host name characters");
   }
 }

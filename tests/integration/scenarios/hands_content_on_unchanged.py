@@ -1,5 +1,5 @@
-"""Content: byte for byte, whatever the next hop can do; what it cannot take is converted or returned
-with a clear reason."""
+"""Content: byte for byte, whatever the next hop can do; what it cannot take is converted, or
+returned with a clear reason."""
 
 import hashlib
 import random

@@ -46,8 +46,8 @@ def durable_writes_and_replies(lines):
 
 def scenario_each_250_has_its_own_finished_write_before_it(world):
     if world.io != "epoll":
-        print("       (io_uring submits no system call per write: the simulator and the spool's tests "
-              "prove the order there)")
+        print("       (io_uring makes no system call per write: the spool's tests in the "
+              "simulator prove the order there)")
         return
     world.write_server(smart_host="[127.0.0.1]:1")
     output = world.directory / "strace.txt"

@@ -75,6 +75,16 @@ TEST_CASE("held letters survive a restart") {
   CHECK(bench.queue.show(id_of(1))->state == MessageState::held);
 }
 
+TEST_CASE("a recipient that failed unreported is tried again") {
+  Bench bench;
+  REQUIRE(bench.add(1, {"mx:a", "mx:a"}, "FD"));
+  const auto grant = bench.connect();
+  REQUIRE(grant);
+  const Assignment assignment = bench.take(grant->destination);
+  CHECK(assignment.recipients == std::vector<uint32_t>{0});
+  CHECK(bench.queue.stored_state(id_of(1), bench.now)->status == "WD");
+}
+
 TEST_CASE("a held destination takes mail and sends none") {
   Bench bench;
   CHECK(bench.queue.hold_destination("mx:a", DestinationKind::remote));

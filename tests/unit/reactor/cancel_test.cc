@@ -32,7 +32,9 @@ task<void> cancel_and_count(Reactor& reactor, Counting& operation) {
   reactor.submit(operation);
   reactor.cancel(operation);
   reactor.cancel(operation);
-  for (int i = 0; i < 500 && operation.ends == 0; ++i) co_await sleep_ms(reactor, 4);
+  for (int i = 0; i < 500 && operation.ends == 0; ++i) {
+    co_await sleep_ms(reactor, 4);
+  }
   REQUIRE(operation.ends == 1);
   co_await sleep_ms(reactor, 10);
   CHECK(operation.ends == 1);
@@ -58,7 +60,9 @@ task<void> cancel_network(Reactor& reactor) {
   connect.address = &listening.address;
   co_await cancel_and_count(reactor, connect);
   CHECK((connect.last == -ECANCELED || connect.last >= 0));
-  if (connect.last >= 0) co_await reactor.close_now(connect.last);
+  if (connect.last >= 0) {
+    co_await reactor.close_now(connect.last);
+  }
   Counting shut_down(Opcode::shut_down);
   shut_down.descriptor = pair.client;
   co_await cancel_and_count(reactor, shut_down);
@@ -81,7 +85,9 @@ task<void> cancel_blocked_send(Reactor& reactor) {
   co_await sleep_ms(reactor, 30);
   CHECK(send.ends == 0);
   reactor.cancel(send);
-  for (int i = 0; i < 500 && send.ends == 0; ++i) co_await sleep_ms(reactor, 4);
+  for (int i = 0; i < 500 && send.ends == 0; ++i) {
+    co_await sleep_ms(reactor, 4);
+  }
   CHECK(send.ends == 1);
   CHECK(send.last == -ECANCELED);
   co_await close_pair(reactor, pair);
@@ -126,7 +132,9 @@ task<void> cancel_files(Reactor& reactor, Descriptor directory, std::string) {
   open.descriptor = directory;
   open.path = "file";
   co_await cancel_and_count(reactor, open);
-  if (open.last >= 0) co_await reactor.close_now(open.last);
+  if (open.last >= 0) {
+    co_await reactor.close_now(open.last);
+  }
   // A close is never called off: the descriptor would leak.
   Counting close(Opcode::close);
   close.descriptor = *file;

@@ -140,7 +140,9 @@ task<void> renames(Reactor& reactor, Descriptor directory, std::string) {
   // What is open lives on without a name.
   const std::string still = co_await read_part(reactor, a, 0, 10);
   CHECK(still == "from a");
-  for (const Descriptor open : {a, b, *sub, *c}) co_await reactor.close_now(open);
+  for (const Descriptor open : {a, b, *sub, *c}) {
+    co_await reactor.close_now(open);
+  }
 }
 
 TEST_CASE_TEMPLATE("names move, and say when they cannot", World, MAILROOT_WORLDS) {

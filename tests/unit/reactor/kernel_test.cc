@@ -86,7 +86,9 @@ task<void> no_descriptors(Reactor& reactor) {
     co_await reactor.close_now(*server);
   }
   co_await accepts.stop();
-  for (const Descriptor client : clients) co_await reactor.close_now(client);
+  for (const Descriptor client : clients) {
+    co_await reactor.close_now(client);
+  }
   co_await reactor.close_now(listening.socket);
 }
 

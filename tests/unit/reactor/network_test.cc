@@ -114,7 +114,9 @@ task<void> slow_reader(Reactor& reactor) {
       break;
     }
     for (const char c : as_text(lease->bytes())) wrong += c != pattern_at(received++) ? 1 : 0;
-    if (received % 1000 == 0) co_await reactor.yield();
+    if (received % 1000 == 0) {
+      co_await reactor.yield();
+    }
   }
   CHECK(received == kLargeBytes);
   CHECK(wrong == 0);
@@ -297,7 +299,9 @@ task<void> many_connections(Reactor& reactor) {
     reactor.backend().set_no_delay(*server);
     pairs.push_back(pair);
   }
-  for (const Pair& pair : pairs) co_await close_pair(reactor, pair);
+  for (const Pair& pair : pairs) {
+    co_await close_pair(reactor, pair);
+  }
   co_await accepts.stop();
   const result<Descriptor> after = co_await accepts.next(soon(reactor));
   CHECK(failure_of(after) == Errc::cancelled);
