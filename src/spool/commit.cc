@@ -162,6 +162,7 @@ Entry& SpoolImpl::keep(std::unique_ptr<Entry> entry, std::string file) {
     hot_.push_back(kept);
   } else {
     kept.where = Where::fresh;
+    kept.was_streamed = true;
     kept.temporary_name = std::move(file);
     kept.head.envelope = {};
     ++placed_;

@@ -94,7 +94,7 @@ class Journal {
 
   reactor::task<void> handle_failure();
   reactor::task<bool> write_void(Tickets& repeated);
-  void give_up(Tickets& refused, Tickets& repeated);
+  void give_up();
   reactor::task<void> try_again();
   reactor::task<result<Segment*>> fresh_segment();
   void abandon(Segment& segment);

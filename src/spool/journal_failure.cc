@@ -51,7 +51,9 @@ task<void> Journal::handle_failure() {
     while (!repeated.empty()) outcomes_.push_back(repeated.pop_front());
     co_return;
   }
-  give_up(refused, repeated);
+  finish(refused, CommitResult::unknown, nullptr);
+  finish(repeated, CommitResult::unknown, nullptr);
+  give_up();
 }
 
 // One group in a fresh segment: the Void, then as many outcomes as fit; those are finished.
@@ -85,10 +87,8 @@ task<bool> Journal::write_void(Tickets& repeated) {
   co_return written;
 }
 
-void Journal::give_up(Tickets& refused, Tickets& repeated) {
+void Journal::give_up() {
   state_ = State::failed;
-  finish(refused, CommitResult::unknown, nullptr);
-  finish(repeated, CommitResult::unknown, nullptr);
   finish(outcomes_, CommitResult::unknown, nullptr);
   finish(mail_, CommitResult::refused, nullptr);
   log::Event event(log::Level::error, "journal_given_up");
@@ -100,11 +100,18 @@ task<void> Journal::try_again() {
   reactor::Wait wait;
   wait.deadline = reactor_.now() + kReopenInterval;
   co_await writer_wake_.wait(reactor_, wait);
-  if (closing_) co_return;
-  Tickets none;
-  const bool written = co_await write_void(none);
-  if (!written) co_return;
+  if (closing_ || reactor_.now() < wait.deadline) co_return;
+  bool works = false;
+  if (lost_.first_sequence != 0) {
+    Tickets none;
+    works = co_await write_void(none);
+  } else {
+    const auto segment = co_await fresh_segment();
+    works = segment.has_value();
+  }
+  if (!works) co_return;
   failures_ = 0;
+  lacks_space_ = false;
   state_ = State::working;
   log::Event event(log::Level::warning, "journal_works_again");
   event.with("home", home_.path);

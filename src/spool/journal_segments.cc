@@ -66,8 +66,10 @@ task<void> Journal::make_spare() {
     event.with("home", home_.path).with("size", static_cast<int64_t>(size_bytes));
     event.with("reason", describe(made.error().code)).with("errno", made.error().system_errno);
     log_.write(std::move(event));
-    if (wants_segment_) finish(mail_, CommitResult::refused, nullptr);  // nothing was written
-    if (closing_) finish(outcomes_, CommitResult::unknown, nullptr);
+    if (wants_segment_ && state_ == State::working) {
+      finish(mail_, CommitResult::refused, nullptr);  // nothing was written
+      if (in_flight_.empty() && (++failures_ >= kFailuresMax || closing_)) give_up();
+    }
   }
   writer_wake_.notify_one();
 }

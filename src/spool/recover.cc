@@ -246,14 +246,16 @@ task<Outcome> Recovery::write_file(const ReplayedMessage& message) {
 }
 
 task<Outcome> Recovery::recover_inline(const ReplayedMessage& message) {
-  const std::string name = message_file_name(message.id);
-  const Descriptor directory = co_await find_file(message.id);
-  if (directory == reactor::kNoDescriptor) {
-    // It was synced, so somebody removed it: that is the end of the message.
-    if (message.placed) co_return Outcome{};
+  // A file not known to be synced may be whole in memory only, after a sync that failed; only the
+  // journal is sure.
+  if (!message.placed) {
     auto written = co_await write_file(message);
     co_return written;
   }
+  const std::string name = message_file_name(message.id);
+  const Descriptor directory = co_await find_file(message.id);
+  // It was synced, so somebody removed it: that is the end of the message.
+  if (directory == reactor::kNoDescriptor) co_return Outcome{};
   auto opened = co_await open_queue_file(reactor_, directory, name, message.id, false);
   bool whole = false;
   if (opened) {
@@ -266,14 +268,12 @@ task<Outcome> Recovery::recover_inline(const ReplayedMessage& message) {
     auto updated = co_await update_file(message, directory);
     co_return updated;
   }
-  if (message.placed) {
-    // It was whole once: keep what is there for people, beside Badmail.
-    report_.findings.push_back(
-        fmt::format("Queue/{} was damaged; it is kept in Badmail and "
-                    "written anew from the journal",
-                    name));
-    co_await reactor_.rename_at(directory, name, home_.badmail.fresh, "damaged-" + name, 0);
-  }
+  // It was whole once: keep what is there for people, beside Badmail.
+  report_.findings.push_back(
+      fmt::format("Queue/{} was damaged; it is kept in Badmail and written "
+                  "anew from the journal",
+                  name));
+  co_await reactor_.rename_at(directory, name, home_.badmail.fresh, "damaged-" + name, 0);
   auto written = co_await write_file(message);
   co_return written;
 }

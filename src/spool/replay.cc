@@ -68,26 +68,27 @@ Streams sort_groups(const std::vector<SegmentScan>& segments) {
   return streams;
 }
 
-// How many groups of the stream count: all that a later one calls durable, then those that follow
-// without a gap. A gap filled by a Void in the very group behind it is none.
-size_t counted_groups(Stream& stream) {
+// The groups that count: all that a later one calls durable, then those that follow without a gap.
+// A gap filled by a Void in the very group behind it is none; a torn group is a gap.
+std::vector<PlacedGroup> counted_groups(Stream& stream) {
   uint64_t expected = stream.durable_through + 1;
-  size_t count = 0;
+  std::vector<PlacedGroup> counted;
   for (const PlacedGroup& placed : stream.groups) {
     const uint64_t sequence = placed.sequence();
     if (sequence > stream.durable_through) {
-      if (!placed.group->damaged.empty()) break;  // torn: its write never ended
+      if (!placed.group->damaged.empty()) continue;  // torn: its write never ended
       if (sequence > expected) {
-        Stream with_own = stream;
+        Stream with_own;
+        with_own.voids = stream.voids;
         with_own.take_voids(*placed.group);
-        if (!with_own.is_void(expected, sequence - 1)) break;
+        if (!with_own.is_void(expected, sequence - 1)) continue;
       }
       stream.take_voids(*placed.group);
       expected = sequence + 1;
     }
-    ++count;
+    counted.push_back(placed);
   }
-  return count;
+  return counted;
 }
 
 class Applier {
@@ -137,14 +138,14 @@ class Applier {
 
 // Groups that were durable and are not there any more. Segments are given up oldest first, so what
 // is live is without gaps.
-void report_missing(const Stream& stream, size_t count, Replay& out) {
+void report_missing(const Stream& stream, const std::vector<PlacedGroup>& counted, Replay& out) {
   const auto report = [&](size_t segment, uint64_t first, uint64_t last) {
     out.damage.push_back({segment, fmt::format("durable groups {} to {} of a journal cannot be "
                                                "read; the segment is set aside",
                                                first, last)});
   };
-  for (size_t i = 0; i < count; ++i) {
-    const PlacedGroup& placed = stream.groups[i];
+  for (size_t i = 0; i < counted.size(); ++i) {
+    const PlacedGroup& placed = counted[i];
     const uint64_t before = placed.sequence() - 1;
     if (i == 0) {
       if (placed.group->after_hole && !stream.is_void(before)) {
@@ -152,16 +153,16 @@ void report_missing(const Stream& stream, size_t count, Replay& out) {
       }
       continue;
     }
-    const PlacedGroup& previous = stream.groups[i - 1];
+    const PlacedGroup& previous = counted[i - 1];
     const uint64_t last = std::min(before, stream.durable_through);
     if (previous.sequence() >= last || stream.is_void(previous.sequence() + 1, last)) continue;
     report(previous.segment, previous.sequence() + 1, last);
     if (placed.segment != previous.segment) report(placed.segment, previous.sequence() + 1, last);
   }
-  const uint64_t last = count == 0 ? 0 : stream.groups[count - 1].sequence();
-  if (count > 0 && last < stream.durable_through &&
-      !stream.is_void(last + 1, stream.durable_through)) {
-    report(stream.groups[count - 1].segment, last + 1, stream.durable_through);
+  if (counted.empty()) return;
+  const uint64_t last = counted.back().sequence();
+  if (last < stream.durable_through && !stream.is_void(last + 1, stream.durable_through)) {
+    report(counted.back().segment, last + 1, stream.durable_through);
   }
 }
 
@@ -179,17 +180,17 @@ Replay replay(const std::vector<SegmentScan>& segments) {
   Replay out;
   Streams streams = sort_groups(segments);
   for (auto& [key, stream] : streams) {
-    const size_t count = counted_groups(stream);
-    report_missing(stream, count, out);
+    const std::vector<PlacedGroup> counted = counted_groups(stream);
+    report_missing(stream, counted, out);
     Applier applier(out);
-    for (size_t i = 0; i < count; ++i) {
-      if (stream.is_void(stream.groups[i].sequence())) {
+    for (const PlacedGroup& placed : counted) {
+      if (stream.is_void(placed.sequence())) {
         ++out.void_groups;
       } else {
-        applier.apply(stream.groups[i]);
+        applier.apply(placed);
       }
     }
-    out.tail_groups += stream.groups.size() - count;
+    out.tail_groups += stream.groups.size() - counted.size();
   }
   for (auto& [id, message] : out.messages) keep_newest_status(message);
   return out;

@@ -59,6 +59,7 @@ void SpoolImpl::apply(const Settlement& settlement, Segment* segment) {
     entry = made.get();
     entry->head.id = settlement.id;
     entry->where = Where::fresh;
+    entry->was_synced = true;
     entries_.emplace(settlement.id, std::move(made));
   }
   if (segment != nullptr) {

@@ -60,7 +60,6 @@ void SpoolImpl::log_problem(std::string_view name, const QueueId& id, std::strin
 }
 
 std::optional<std::string> SpoolImpl::refusal() const {
-  if (journal_.has_failed()) return "421 4.3.2 Cannot store mail now, try again later";
   if (closing_) return "421 4.3.2 Service shutting down, try again later";
   auto* const self = const_cast<SpoolImpl*>(this);  // the look at the disk is not part of the state
   if (!checking_space_ && (space_checked_at_ == Instant{} ||
@@ -71,6 +70,7 @@ std::optional<std::string> SpoolImpl::refusal() const {
   if (space_low_ || journal_.lacks_space()) {
     return "452 4.3.1 Insufficient system storage, try again later";
   }
+  if (journal_.has_failed()) return "421 4.3.2 Cannot store mail now, try again later";
   if (slabs_.is_high()) return "452 4.3.1 Too much mail in memory, try again later";
   return std::nullopt;
 }

@@ -37,6 +37,9 @@ struct Entry : ListHook {
   uint64_t inode = 0;          // of the file, when we made it
   bool busy = false;  // a task works on the file; it looks at `version` again before it ends
   bool done = false;
+  bool was_streamed = false;      // its content was synced before its Accept
+  bool was_synced = false;        // a record may call it placed
+  uint8_t repairs = 0;            // after syncs that failed
   bool unsaved = false;           // its outcome could not be written: the journal has failed
   uint32_t version = 0;           // of status, times, done
   uint32_t applied = 0;           // ... as in the file
@@ -119,6 +122,8 @@ class SpoolImpl final : public Spool, private JournalClient {
   reactor::task<bool> sync_file(Entry& entry);
   void finish_sync(Entry& entry, bool ok);
   void mark_dirty(Entry& entry);
+  reactor::task<void> repair(Entry& entry);
+  reactor::task<result<void>> lift(Entry& entry);
 
   // copies.cc
   reactor::task<result<void>> write_reason(QueueId id, std::string reason);

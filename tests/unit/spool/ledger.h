@@ -45,7 +45,9 @@ class Ledger {
         }
       }
       if (!is_there) continue;
-      CHECK_MESSAGE(contents.at(id) == promise.content, "mail is altered");
+      const auto content = contents.find(id);
+      CHECK_MESSAGE((content != contents.end() && content->second == promise.content),
+                    "mail is altered");
       const uint32_t attempts = found.at(id).times.attempts;
       CHECK_MESSAGE(attempts >= promise.attempts_said, "a recorded attempt is forgotten");
       CHECK_MESSAGE(attempts <= promise.attempts_asked, "an attempt is invented");
@@ -64,7 +66,7 @@ class Ledger {
       }
       Promise& promise = entry->second;
       promise.promised = true;
-      promise.done_asked = false;
+      promise.done_asked = promise.done_said = promise.refused = false;
       promise.dsns.clear();
       promise.attempts_said = promise.attempts_asked = there->second.times.attempts;
       ++entry;

@@ -145,6 +145,37 @@ TEST_CASE("a Void explains groups that never reached the disk") {
   CHECK(result.damage.empty());
 }
 
+TEST_CASE("a Void behind a group that is torn in its body only") {
+  SegmentBuilder abandoned(1, 50), fresh(2, 51);
+  abandoned.accept(1, 0, 1, "one");
+  const size_t torn = abandoned.accept(2, 1, 2, std::string(9000, 'x'));
+  abandoned.damage(torn + kBlockSize);
+  fresh.group(3, 1, [&](HeadBuilder& builder, std::string&) {
+    REQUIRE(builder.add(VoidRecord{2, 2}));
+    REQUIRE(builder.add(DoneRecord{id_of(1)}));
+  });
+  const Replay result = replay_of({&abandoned, &fresh});
+  CHECK(result.messages.at(id_of(1)).done);
+  CHECK_FALSE(has(result, 2));
+  CHECK(result.damage.empty());
+}
+
+TEST_CASE("a Void behind a gap and a group that follows the gap") {
+  SegmentBuilder abandoned(1, 50), fresh(2, 51);
+  abandoned.accept(1, 0, 1, "one");
+  const size_t torn = abandoned.accept(2, 1, 2, "two");
+  abandoned.accept(3, 1, 3, "three");
+  abandoned.zero(torn, kBlockSize);
+  fresh.group(4, 1, [&](HeadBuilder& builder, std::string&) {
+    REQUIRE(builder.add(VoidRecord{2, 3}));
+    REQUIRE(builder.add(DoneRecord{id_of(1)}));
+  });
+  const Replay result = replay_of({&abandoned, &fresh});
+  CHECK(result.messages.at(id_of(1)).done);
+  CHECK_FALSE(has(result, 3));
+  CHECK(result.damage.empty());
+}
+
 TEST_CASE("a Void cannot reach forward") {
   SegmentBuilder segment;
   segment.voided(1, 0, 1, UINT64_MAX - 1);

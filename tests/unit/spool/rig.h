@@ -33,6 +33,7 @@ class Sink final : public log::Sink {
     if (std::getenv("SPOOL_TEST_LOG") != nullptr) std::fprintf(stderr, "%s\n", line.c_str());
   }
   bool enabled(log::Level) const override { return true; }
+  const std::vector<std::string>& names() const { return names_; }
   size_t count(std::string_view name) const {
     return static_cast<size_t>(std::count(names_.begin(), names_.end(), name));
   }
