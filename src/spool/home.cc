@@ -52,22 +52,33 @@ std::unexpected<HomeProblem> cannot(std::string_view verb, std::string_view what
   return problem(error, fmt::format("cannot {} {}: {}", verb, what, describe(error.code)));
 }
 
-// Makes the missing directories of an absolute path and syncs the parents of what it made.
+// Makes `path`'s entry in its parent durable. Also done for what was there before: a start that was
+// killed may have made it and not come to the sync.
+task<outcome_of<void>> sync_parent(Reactor& reactor, std::string path, bool created) {
+  const std::string parent = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
+  auto directory = co_await reactor.open_at(reactor::kNoDirectory, parent, kOpenDirectory, 0);
+  if (!directory) {
+    if (created) co_return cannot("open", parent, directory.error());
+    co_return outcome_of<void>{};  // not ours to read, so not ours to have made
+  }
+  auto synced = co_await reactor.sync(*directory, reactor::SyncKind::data_and_metadata);
+  co_await reactor.close_now(*directory);
+  const bool cannot_be =
+      !synced && (synced.error().code == Errc::invalid || synced.error().code == Errc::read_only);
+  if (!synced && (created || !cannot_be)) co_return cannot("sync", parent, synced.error());
+  co_return outcome_of<void>{};
+}
+
+// Makes the missing directories of an absolute path.
 task<outcome_of<void>> make_path(Reactor& reactor, std::string path) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string part = path.substr(0, end);
     auto made = co_await reactor.make_directory_at(reactor::kNoDirectory, part, kDirectoryMode);
-    if (made) {
-      const std::string parent = part.substr(0, std::max<size_t>(part.rfind('/'), 1));
-      auto directory = co_await reactor.open_at(reactor::kNoDirectory, parent, kOpenDirectory, 0);
-      if (!directory) co_return cannot("open", parent, directory.error());
-      auto synced = co_await reactor.sync(*directory, reactor::SyncKind::data_and_metadata);
-      co_await reactor.close_now(*directory);
-      if (!synced) co_return cannot("sync", parent, synced.error());
-    } else if (made.error().code != Errc::exists && end == std::string::npos) {
+    if (!made && made.error().code != Errc::exists && end == std::string::npos) {
       co_return cannot("make the home directory", part, made.error());
     }
-    if (end == std::string::npos) co_return outcome_of<void>{};
+    auto synced = co_await sync_parent(reactor, part, made.has_value());
+    if (!synced || end == std::string::npos) co_return synced;
   }
 }
 
@@ -202,7 +213,6 @@ task<outcome_of<void>> open_maildir(Reactor& reactor, const Home& home, std::str
   auto top = co_await open_directory(reactor, home.root, name, kDirectoryMode);
   if (!top) co_return cannot("open", home.path + "/" + name, top.error());
   maildir.top = top->descriptor;
-  bool created = false;
   const std::array parts = {std::pair("tmp", &maildir.temporary), std::pair("new", &maildir.fresh),
                             std::pair("cur", &maildir.current)};
   for (const auto& part : parts) {
@@ -212,12 +222,9 @@ task<outcome_of<void>> open_maildir(Reactor& reactor, const Home& home, std::str
                        opened.error());
     }
     *part.second = opened->descriptor;
-    created = created || opened->created;
   }
-  if (created) {
-    auto synced = co_await reactor.sync(maildir.top, reactor::SyncKind::data_and_metadata);
-    if (!synced) co_return cannot("sync", home.path + "/" + name, synced.error());
-  }
+  auto synced = co_await reactor.sync(maildir.top, reactor::SyncKind::data_and_metadata);
+  if (!synced) co_return cannot("sync", home.path + "/" + name, synced.error());
   co_return outcome_of<void>{};
 }
 
