@@ -46,6 +46,9 @@ int32_t transfer(Operation& operation) {
 }
 
 int32_t sync_file(const Operation& operation) {
+  if (operation.flags == static_cast<uint32_t>(SyncKind::file_system)) {
+    return checked(syncfs(operation.descriptor));
+  }
   const bool data_only = operation.flags == static_cast<uint32_t>(SyncKind::data);
   return checked(data_only ? fdatasync(operation.descriptor) : fsync(operation.descriptor));
 }

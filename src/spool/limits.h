@@ -37,10 +37,11 @@ inline constexpr Duration kReopenInterval = std::chrono::seconds(5);
 inline constexpr Duration kFreeCheckInterval = std::chrono::seconds(1);
 
 // Queue files.
-inline constexpr size_t kPlacementsMax = 16;  // in flight
-inline constexpr size_t kFileSyncsMax = 16;   // in flight
-inline constexpr uint8_t kRepairsMax = 3;     // of one file whose sync failed
-inline constexpr size_t kPoolFilesMax = 256;  // free inodes kept in Queue/tmp, per shard
+inline constexpr size_t kPlacementsMax = 16;    // in flight
+inline constexpr size_t kFilesForOneSync = 16;  // from here on the file system is synced
+inline constexpr size_t kSyncBatchMax = 4096;   // entries of one round
+inline constexpr uint8_t kRepairsMax = 3;       // of one file whose sync failed
+inline constexpr size_t kPoolFilesMax = 256;    // free inodes kept in Queue/tmp, per shard
 inline constexpr uint64_t kPoolFileBytesMax = 64 * kKiB;   // longer ones are cut when returned
 inline constexpr size_t kQueueBlock = 4096;                // envelope blocks are a multiple of it
 inline constexpr size_t kEnvelopeRoomMin = 16 * kKiB;      // of a streamed file

@@ -162,7 +162,7 @@ task<Outcome> Recovery::remove_files(const ReplayedMessage& message) {
   co_return Outcome{};
 }
 
-// Works the newest status into the file in `directory` and syncs it. A file that cannot be read is
+// Works the newest status into the file in `directory`. A file that cannot be read is
 // left to load(), which sets it aside.
 task<Outcome> Recovery::update_file(const ReplayedMessage& message, Descriptor directory) {
   const std::string name = message_file_name(message.id);
@@ -179,9 +179,6 @@ task<Outcome> Recovery::update_file(const ReplayedMessage& message, Descriptor d
     opened->head.times = status->times;
     if (!status->last_reply.empty()) opened->head.last_reply = status->last_reply;
     outcome = co_await overwrite_state(reactor_, *opened, opened->head);
-  }
-  if (outcome) {
-    outcome = co_await reactor_.sync(opened->file, reactor::SyncKind::data_and_metadata);
   }
   co_await reactor_.close_now(opened->file);
   if (outcome && directory == home_.queue.fresh && opened->head.times.attempts > 0) {
@@ -227,7 +224,6 @@ task<Outcome> Recovery::write_file(const ReplayedMessage& message) {
   const std::array<iovec, 2> pieces = {iovec{block.data(), block.size()},
                                        iovec{body->data(), body->size()}};
   auto outcome = co_await reactor_.write_at(*file, pieces, 0);
-  if (outcome) outcome = co_await reactor_.sync(*file, reactor::SyncKind::data_and_metadata);
   co_await reactor_.close_now(*file);
   const Descriptor into =
       message.head->times.attempts > 0 ? home_.queue.current : home_.queue.fresh;
@@ -334,11 +330,10 @@ task<Outcome> Recovery::recover_messages() {
   for (size_t i = 0; i < kScanInFlightMax; ++i) group.spawn(work(*this, progress));
   co_await group.join();
   if (!progress.outcome) co_return progress.outcome;
-  for (const Descriptor directory :
-       {home_.queue.fresh, home_.queue.current, home_.queue.temporary, home_.badmail.fresh}) {
-    auto synced = co_await reactor_.sync(directory, reactor::SyncKind::data_and_metadata);
-    if (!synced) co_return problem("sync", home_.path + "/Queue", synced.error());
-  }
+  // Letters, new files, names: all of it at once. When it fails the journals stay, and the next
+  // start writes everything anew.
+  auto synced = co_await reactor_.sync(home_.queue.top, reactor::SyncKind::file_system);
+  if (!synced) co_return problem("sync", home_.path + "/Queue", synced.error());
   co_return Outcome{};
 }
 

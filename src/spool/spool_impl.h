@@ -119,6 +119,7 @@ class SpoolImpl final : public Spool, private JournalClient {
   // syncer.cc
   reactor::task<void> run_syncer();
   reactor::task<void> sync_batch();
+  reactor::task<void> sync_files(const std::vector<Entry*>& batch, std::vector<char>& outcomes);
   reactor::task<bool> sync_file(Entry& entry);
   void finish_sync(Entry& entry, bool ok);
   void mark_dirty(Entry& entry);

@@ -43,7 +43,11 @@ enum class Opcode : uint8_t {
   lock,                // exclusive, not waiting; held until close
 };
 
-enum class SyncKind : uint32_t { data, data_and_metadata };
+enum class SyncKind : uint32_t {
+  data,
+  data_and_metadata,
+  file_system,  // all of it, names too: one call for many small files (syncfs(2))
+};
 
 struct FileStatus {
   uint64_t device = 0;

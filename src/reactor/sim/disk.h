@@ -89,6 +89,8 @@ class Disk {
   uint64_t sequence() const { return sequence_; }
   // Makes durable what happened to this inode up to `sequence`.
   void sync(InodeId id, uint64_t sequence);
+  void sync_all(uint64_t sequence);
+  void drop_all_unsynced(uint64_t sequence, Random& random);
 
   // The kernel writes dirty pages of some files back by itself.
   void write_back_some(Random& random);

@@ -111,7 +111,11 @@ int32_t DiskDriver::fail(Process& process, Operation& operation, int32_t error, 
   Handle* handle = process.find(operation.descriptor);
   if (handle == nullptr || handle->inode == kNoInode || error != -EIO) return error;
   if (operation.opcode == Opcode::sync) {
-    disk_.at(handle->inode).content.drop_unsynced(sequence, random_);
+    if (operation.flags == static_cast<uint32_t>(SyncKind::file_system)) {
+      disk_.drop_all_unsynced(sequence, random_);
+    } else {
+      disk_.at(handle->inode).content.drop_unsynced(sequence, random_);
+    }
   } else if (operation.opcode == Opcode::write_at && is_synchronous(*handle)) {
     disk_.write_torn(handle->inode, operation.offset, gather(operation.buffers), random_);
   }
@@ -237,7 +241,11 @@ int32_t DiskDriver::run_on_handle(Handle& handle, Operation& operation, uint64_t
     case Opcode::write_at:
       return write(handle, operation);
     case Opcode::sync:
-      disk_.sync(handle.inode, sequence);
+      if (operation.flags == static_cast<uint32_t>(SyncKind::file_system)) {
+        disk_.sync_all(sequence);
+      } else {
+        disk_.sync(handle.inode, sequence);
+      }
       return 0;
     case Opcode::list_directory:
       if (!directory) return -ENOTDIR;

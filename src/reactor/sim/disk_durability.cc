@@ -59,6 +59,19 @@ void Disk::sync(InodeId id, uint64_t sequence) {
   }
 }
 
+void Disk::sync_all(uint64_t sequence) {
+  for (auto& [id, inode] : inodes_) {
+    if (inode.kind == InodeKind::file) inode.content.sync(sequence);
+  }
+  sync_ordered(sequence);
+}
+
+void Disk::drop_all_unsynced(uint64_t sequence, Random& random) {
+  for (auto& [id, inode] : inodes_) {
+    if (inode.kind == InodeKind::file) inode.content.drop_unsynced(sequence, random);
+  }
+}
+
 void Disk::sync_ordered(uint64_t sequence) {
   const auto later = std::ranges::find_if(
       changes_, [sequence](const NameChange& change) { return change.sequence > sequence; });

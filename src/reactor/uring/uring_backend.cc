@@ -82,6 +82,9 @@ void UringBackend::start_operation(uint32_t index) {
       // Never blocks on a socket; IORING_OP_SHUTDOWN would go through a worker thread.
       status = ::shutdown(operation.descriptor, SHUT_WR);
       return finish_locally(index, status == 0 ? 0 : -errno);
+    case Opcode::sync:
+      if (operation.flags != static_cast<uint32_t>(SyncKind::file_system)) break;
+      [[fallthrough]];
     case Opcode::list_directory:
     case Opcode::truncate:
     case Opcode::file_system_status:

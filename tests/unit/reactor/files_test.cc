@@ -55,6 +55,8 @@ task<void> read_and_write(Reactor& reactor, Descriptor directory, std::string) {
   CHECK(synced.has_value());
   const result<void> synced_all = co_await reactor.sync(directory, SyncKind::data_and_metadata);
   CHECK(synced_all.has_value());
+  const result<void> all_files = co_await reactor.sync(directory, SyncKind::file_system);
+  CHECK(all_files.has_value());
   co_await reactor.close_now(file);
 }
 

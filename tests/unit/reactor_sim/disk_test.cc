@@ -102,6 +102,21 @@ TEST_CASE("sync makes what was written before it durable") {
   }
 }
 
+TEST_CASE("one sync of the file system secures files and names, also where names are unordered") {
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+    OneShard shard(seed, unordered_names());
+    RawBackend& raw = *shard.raw;
+    const int32_t root = raw.open(kNoDirectory, "/", O_RDONLY | O_DIRECTORY);
+    const int32_t file = raw.open(kNoDirectory, "/a", O_RDWR | O_CREAT);
+    CHECK(raw.write(file, "text", 0) == 4);
+    CHECK(raw.rename(kNoDirectory, "/a", "/b") == 0);
+    CHECK(raw.sync(root, SyncKind::file_system) == 0);
+    shard.world.crash();
+    CHECK(shard.world.disk().read_file("/b") == "text");
+    CHECK_FALSE(shard.world.disk().read_file("/a").has_value());
+  }
+}
+
 TEST_CASE("a size that was not synced may be the old one, the new one, with zeros for lost bytes") {
   std::set<size_t> sizes;
   bool zeros_seen = false;

@@ -89,11 +89,11 @@ class RawBackend {
     out.resize(result > 0 ? static_cast<size_t>(result) : 0);
     return result;
   }
-  int32_t sync(Descriptor file) {
+  int32_t sync(Descriptor file, SyncKind kind = SyncKind::data) {
     Operation operation;
     operation.opcode = Opcode::sync;
     operation.descriptor = file;
-    operation.flags = static_cast<uint32_t>(SyncKind::data);
+    operation.flags = static_cast<uint32_t>(kind);
     return run(operation);
   }
   int32_t rename(Descriptor directory, const char* from, const char* to, uint32_t flags = 0) {
