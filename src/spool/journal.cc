@@ -117,7 +117,7 @@ bool Journal::start_group() {
   ++active_->pins;
   in_flight_.push_back(std::move(group));
   tasks_.spawn(write(*in_flight_.back()));
-  if (wants_spare()) keeper_wake_.notify_one();
+  if (spare_due() != kNever) keeper_wake_.notify_one();
   return true;
 }
 

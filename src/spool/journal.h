@@ -100,7 +100,8 @@ class Journal {
   void abandon(Segment& segment);
 
   bool activate_spare();
-  bool wants_spare() const;
+  Instant spare_due() const;
+  reactor::task<result<std::unique_ptr<Segment>>> create_segment(uint64_t size_bytes);
   uint64_t next_segment_bytes() const;
   reactor::task<void> make_spare();
   bool can_retire_oldest() const;
@@ -117,7 +118,8 @@ class Journal {
 
   State state_ = State::working;
   bool started_ = false, closing_ = false, writer_ended_ = false;
-  bool wants_segment_ = false;  // the writer waits for one
+  bool wants_segment_ = false;  // the writer waits for one ...
+  Instant wanted_since_{};      // ... since then
   bool lacks_space_ = false;
   Tickets outcomes_, mail_;
   std::vector<QueueId> placed_;

@@ -17,7 +17,7 @@ void Journal::abandon(Segment& segment) {
 task<result<Segment*>> Journal::fresh_segment() {
   if (!activate_spare()) {
     wants_segment_ = false;
-    auto made = co_await store_.create(kSegmentBytesFirst);
+    auto made = co_await create_segment(kSegmentBytesFirst);
     if (!made) co_return std::unexpected(made.error());
     spares_.insert(spares_.begin(), std::move(*made));
     activate_spare();

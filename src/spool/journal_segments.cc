@@ -21,7 +21,7 @@ void Journal::unpin(Segment& segment) {
 // The next spare becomes active; false when there is none.
 bool Journal::activate_spare() {
   if (spares_.empty()) {
-    wants_segment_ = true;
+    if (!std::exchange(wants_segment_, true)) wanted_since_ = reactor_.now();
     keeper_wake_.notify_one();
     return false;
   }
@@ -38,11 +38,15 @@ bool Journal::activate_spare() {
   return true;
 }
 
-bool Journal::wants_spare() const {
-  if (!spares_.empty() || live_.size() >= kSegmentsMax || state_ != State::working) return false;
-  if (wants_segment_) return true;
-  return !closing_ && active_ != nullptr &&
-         active_->blocks_left() < active_->size_bytes / kBlockSize / 2;
+// When the next spare should be made; kNever: not now. Above kSegmentsMax the oldest segments are
+// held by what cannot be placed or synced: their number grows slowly, so that nothing waits for
+// ever.
+Instant Journal::spare_due() const {
+  if (!spares_.empty() || state_ != State::working) return kNever;
+  const bool ahead = !closing_ && active_ != nullptr &&
+                     active_->blocks_left() < active_->size_bytes / kBlockSize / 2;
+  if (live_.size() < kSegmentsMax) return wants_segment_ || ahead ? next_make_at_ : kNever;
+  return wants_segment_ ? std::max(next_make_at_, wanted_since_ + kReopenInterval) : kNever;
 }
 
 // What is asked for now; grows already while a segment fills fast, the spare is made ahead.
@@ -53,14 +57,20 @@ uint64_t Journal::next_segment_bytes() const {
   return std::min(kSegmentBytesMax, active_->size_bytes * kSegmentGrowth);
 }
 
+task<result<std::unique_ptr<Segment>>> Journal::create_segment(uint64_t size_bytes) {
+  if (live_.size() >= kSegmentsHardMax) co_return fail(Errc::limit);
+  auto made = co_await store_.create(size_bytes);
+  co_return made;
+}
+
 task<void> Journal::make_spare() {
   const uint64_t size_bytes = lacks_space_ ? kSegmentBytesFirst : next_segment_bytes();
-  auto made = co_await store_.create(size_bytes);
+  auto made = co_await create_segment(size_bytes);
   if (made) {
     lacks_space_ = false;
     spares_.push_back(std::move(*made));
   } else {
-    lacks_space_ = true;
+    lacks_space_ = made.error().code == Errc::no_space;
     next_make_at_ = reactor_.now() + kFreeCheckInterval;
     log::Event event(log::Level::error, "journal_segment_failed");
     event.with("home", home_.path).with("size", static_cast<int64_t>(size_bytes));
@@ -109,8 +119,8 @@ task<void> Journal::run_keeper() {
       co_await retire_oldest();
       continue;
     }
-    const bool wanted = wants_spare();
-    if (wanted && reactor_.now() >= next_make_at_) {
+    const Instant due = spare_due();
+    if (reactor_.now() >= due) {
       co_await make_spare();
       continue;
     }
@@ -119,7 +129,7 @@ task<void> Journal::run_keeper() {
       if (can_retire_oldest()) continue;
     }
     reactor::Wait wait;
-    if (wanted) wait.deadline = next_make_at_;
+    wait.deadline = due;
     co_await keeper_wake_.wait(reactor_, wait);
   }
 }

@@ -25,7 +25,8 @@ inline constexpr uint64_t kSegmentBytesMax = 64 * kMiB;
 inline constexpr uint64_t kSegmentGrowth = 4;
 inline constexpr Duration kSegmentFast = std::chrono::seconds(10);  // filled sooner: grow
 inline constexpr size_t kSegmentsPressure = 4;  // then the oldest is emptied by placing
-inline constexpr size_t kSegmentsMax = 8;       // then commits wait
+inline constexpr size_t kSegmentsMax = 8;  // then commits wait for the oldest to be emptied ...
+inline constexpr size_t kSegmentsHardMax = 64;  // ... and if it cannot be, more are made slowly
 inline constexpr uint64_t kSettleReserveBytes = 256 * kKiB;  // of the last segment: no new mail
 inline constexpr size_t kPrewriteChunk = kMiB;
 static_assert(kRecordMax + kInlineBodyMax + kSettleReserveBytes + 8192 < kSegmentBytesFirst,
