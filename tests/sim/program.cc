@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <utility>
 
 #include "mailroot/server/cross.h"
@@ -253,9 +254,18 @@ std::vector<std::string> Program::broken_limits() const {
       broken.push_back(fmt::format("4: {} connections to {}", inbound, settings_[i]->id));
     }
     uint64_t outbound = 0;
+    std::map<std::string, uint32_t> per_destination;
     for (const auto& shard : shards_) {
-      const ServerShard* found = shard->find(settings_[i]->id);
-      if (found != nullptr) outbound += found->deliver_counters().connections_open.load();
+      ServerShard* found = shard->find(settings_[i]->id);
+      if (found == nullptr) continue;
+      outbound += found->deliver_counters().connections_open.load();
+      for (const auto& view : found->dispatcher().queue().destinations(0, 100).entries) {
+        if (view.key != "drop") per_destination[view.key] += view.connections;
+      }
+    }
+    for (const auto& [key, connections] : per_destination) {
+      if (connections <= kPerDestinationMax) continue;
+      broken.push_back(fmt::format("4: {} connections to {}", connections, key));
     }
     if (outbound > settings_[i]->delivery.outbound_connections) {
       broken.push_back(fmt::format("4: {} connections out of {}", outbound, settings_[i]->id));
