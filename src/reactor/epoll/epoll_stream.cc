@@ -46,6 +46,17 @@ bool is_stillborn(int system_errno) {
   }
 }
 
+ssize_t send_once(Descriptor descriptor, const GatherCursor& cursor) {
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  std::array<iovec, kGatherMax> parts;
+  const size_t count = cursor.fill(parts);
+  if (count == 1) return send(descriptor, parts[0].iov_base, parts[0].iov_len, kFlags);
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = count;
+  return sendmsg(descriptor, &message, kFlags);
+}
+
 }  // namespace
 
 void EpollBackend::start_reading(Operation& operation) {
@@ -156,11 +167,7 @@ void EpollBackend::go_on_sending(Descriptor descriptor) {
   bool called = false;
   while (!found.cursor.at_end()) {
     if (called) return visit_later(descriptor);
-    std::array<iovec, kGatherMax> parts;
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = found.cursor.fill(parts);
-    const ssize_t sent = sendmsg(descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = send_once(descriptor, found.cursor);
     if (sent >= 0) {
       called = true;
       found.cursor.advance(static_cast<size_t>(sent));

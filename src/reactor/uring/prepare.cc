@@ -59,6 +59,11 @@ void UringBackend::prepare_transfer(io_uring_sqe* entry, Slot& slot) {
     case Opcode::write_at:
       return io_uring_prep_writev(entry, operation.descriptor, buffers.data(), count, offset);
     default:
+      if (count == 1) {
+        // A header less to copy: the usual reply is one part.
+        return io_uring_prep_send(entry, operation.descriptor, buffers[0].iov_base,
+                                  buffers[0].iov_len, MSG_WAITALL | MSG_NOSIGNAL);
+      }
       slot.scratch.message = {};
       slot.scratch.message.msg_iov = const_cast<iovec*>(buffers.data());
       slot.scratch.message.msg_iovlen = count;

@@ -153,6 +153,7 @@ task<void> unread_stream(Reactor& reactor) {
   // And the flood is all there when asked for.
   const std::string all = co_await receive_text(reactor, unread, flood.size());
   CHECK(all == flood);
+  CHECK(reactor.spilled_bytes() == 0);
   co_await unread.stop();
   co_await other.stop();
   co_await close_pair(reactor, greedy);
