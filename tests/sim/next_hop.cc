@@ -98,7 +98,9 @@ task<void> NextHop::serve(reactor::Descriptor socket) {
 task<void> NextHop::converse(Session& session) {
   bool goes_on = co_await answer(session, Verb::greeting, "220 hop.example ready\r\n");
   while (goes_on) {
+    ++listening_;
     auto line = co_await session.peer.line(kPatience);
+    --listening_;
     if (!line) break;
     ledger_.note(fmt::format("hop {} hears {}", plan_.domain, *line));
     for (Delivery* delivery : session.taken) delivery->is_certain = true;

@@ -33,7 +33,8 @@ class NextHop {
   // Listens on every address until the scope ends.
   reactor::task<void> run();
   void calm_down() { is_calm_ = true; }
-  size_t open_connections() const { return connections_.running(); }
+  // Those that would notice at once if the sender left.
+  size_t listening_connections() const { return listening_; }
   const HopPlan& plan() const { return plan_; }
 
  private:
@@ -58,6 +59,7 @@ class NextHop {
   Ledger& ledger_;
   Chance chance_;
   bool is_calm_ = false;
+  size_t listening_ = 0;
   std::set<std::string> known_;  // recipients that were greylisted once
   reactor::TaskGroup listeners_;
   reactor::TaskGroup connections_;

@@ -215,14 +215,15 @@ void Run::look() {
   for (size_t i = 0; i < hops_.size(); ++i) {
     const size_t limit = kPerDestinationMax * scenario_.servers.size();
     const bool is_crowded =
-        hops_[i]->open_connections() > limit && !hops_[i]->plan().domain.empty();
+        hops_[i]->listening_connections() > limit && !hops_[i]->plan().domain.empty();
     if (!is_crowded) {
       crowded_since_[i] = kNever;
     } else if (crowded_since_[i] == kNever) {
       crowded_since_[i] = world_.now();
     } else if (world_.now() - crowded_since_[i] > lag) {
       ledger_.violation(fmt::format("4: {} connections to {}, {} allowed",
-                                    hops_[i]->open_connections(), hops_[i]->plan().domain, limit));
+                                    hops_[i]->listening_connections(), hops_[i]->plan().domain,
+                                    limit));
     }
   }
 }
