@@ -105,7 +105,9 @@ task<void> Daemon::live(std::vector<log::Sink*> shard_logs, Snapshot snapshot) {
   }
   reactor::TaskGroup serving;
   serving.spawn(socket.run());
-  log.write(log::Event(log::Level::info, "ready").with("version", MAILROOT_VERSION));
+  log.write(log::Event(log::Level::info, "ready")
+                .with("version", MAILROOT_VERSION)
+                .with("io", supervisor.service().io));
   co_await obey_signals();
   log.write(log::Event(log::Level::info, "stopping"));
   sigset_t final_signals;

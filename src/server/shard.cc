@@ -41,11 +41,14 @@ std::expected<void, std::string> Shard::start() {
 void Shard::run(std::promise<std::string>& started) {
   pin_to(options_.cpu);
   pthread_setname_np(pthread_self(), ("shard-" + std::to_string(options_.index)).c_str());
-  auto backend = reactor::make_backend(options_.io, {}, io_reason_);
+  std::string why;
+  auto backend = reactor::make_backend(options_.io, {}, why);
   if (!backend) {
-    started.set_value("cannot start the I/O backend: " + io_reason_);
+    started.set_value("cannot start the I/O backend: " + why);
     return;
   }
+  io_ = (*backend)->name();
+  if (!why.empty()) io_ += " (" + why + ")";
   set_up(std::make_unique<reactor::Reactor>(std::move(*backend), reactor::ReactorLimits{}));
   auto resolver = dns::make_unbound_resolver(*reactor_, options_.resolver, options_.fixed_answers);
   // Without resolv.conf the fixed answers still serve; every other name fails as it would.

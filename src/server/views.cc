@@ -152,7 +152,7 @@ ServiceView Supervisor::service() const {
   view.version = MAILROOT_VERSION;
   view.config_file = state.options.config_file;
   view.shards = static_cast<uint32_t>(state.shards.size());
-  if (!state.shards.empty()) view.io = state.shards.front()->io_reason();
+  if (!state.shards.empty()) view.io = state.shards.front()->io();
   view.uptime_seconds =
       std::chrono::duration_cast<std::chrono::seconds>(state.control.now() - state.started_at)
           .count();

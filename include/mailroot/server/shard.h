@@ -48,7 +48,8 @@ class Shard {
 
   uint16_t index() const { return options_.index; }
   reactor::Reactor& reactor() { return *reactor_; }
-  const std::string& io_reason() const { return io_reason_; }
+  // The backend, with the reason where it is not the one that was wanted first.
+  const std::string& io() const { return io_; }
 
   // What follows is for the shard's own thread.
   SlabPool& slabs() { return *slabs_; }
@@ -73,7 +74,7 @@ class Shard {
 
   ShardOptions options_;
   std::thread thread_;
-  std::string io_reason_;
+  std::string io_;
   std::unique_ptr<reactor::Reactor> reactor_;
   std::unique_ptr<SlabPool> slabs_;
   std::unique_ptr<dns::Resolver> resolver_;
