@@ -169,7 +169,7 @@ class World:
                 self.ctl("--json", *arguments, check=check).stdout.splitlines()]
 
     def queue(self):
-        return self.ctl_json("queue", "list")
+        return self.ctl_json("queue", "list", "--max", "1000000")
 
     def wait_for_empty_queue(self):
         until(lambda: not self.queue(), "the queue is empty")

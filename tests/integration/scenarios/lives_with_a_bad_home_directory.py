@@ -1,0 +1,175 @@
+"""Home directories that are missing, read-only, replaced or full: the server says so, loses nothing
+and the others go on."""
+
+import os
+import subprocess
+
+from waiting import own_address, until
+from world import Skipped
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Skipped("mounting needs root")
+
+
+def run(*command):
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True,
+                          text=True).stdout.strip()
+
+
+def mount_ext4(world, name, size, *options):
+    """A small ext4 in a file, mounted below the test's directory."""
+    need_root()
+    image, place = world.directory / f"{name}.img", world.directory / name
+    with open(image, "wb") as file:
+        file.truncate(size)
+    run("mkfs.ext4", "-q", "-F", "-m", "0", *options, image)
+    place.mkdir()
+    done = subprocess.run(["mount", "-o", "loop", image, place], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Skipped(f"no loop device can be mounted: {done.stderr.strip()}")
+    world.clean_ups.append(lambda: subprocess.run(["umount", "--lazy", place], check=False))
+    return place
+
+
+def with_good_neighbour(world, **bad):
+    world.write_server("good", address=own_address(1))
+    world.write_server("bad", **bad)
+    world.start()
+    world.send("ann@local.example", address=own_address(1))
+    world.wait_for_event("accepted", server="good")
+    return world.server("bad")
+
+
+def scenario_missing_parents_are_made(world):
+    home = world.directory / "a" / "b" / "c"
+    world.write_server(home=home)
+    world.start()
+    world.send("ann@local.example")
+    until(lambda: list((home / "Drop").rglob("*.eml")), "a file in Drop")
+    for name in ("Pickup", "Queue", "Drop", "Badmail"):
+        for part in ("tmp", "new", "cur"):
+            assert (home / name / part).is_dir(), (name, part)
+
+
+def scenario_a_file_where_the_home_should_be(world):
+    (world.directory / "occupied").write_text("not a directory")
+    view = with_good_neighbour(world, home=world.directory / "occupied")
+    assert view["state"] == "stopped" and "occupied" in view["reason"], view
+
+
+ALL_OF_IT = "spool: { free_min: 0 B }\n"
+
+
+def scenario_a_read_only_file_system_stops_one_server(world):
+    place = mount_ext4(world, "volume", 64 << 20)
+    run("mount", "-o", "remount,ro", place)
+    view = with_good_neighbour(world, home=place / "home", text=ALL_OF_IT)
+    assert view["state"] == "stopped" and str(place) in view["reason"], view
+    run("mount", "-o", "remount,rw", place)
+    world.ctl("start", "bad")
+    world.send("ann@local.example")
+
+
+def try_to_send(world, size_bytes=1000, recipient="bob@example.org"):
+    """The first reply that is no go-ahead, or the 250 to the message; "" when there is none, which
+    is what a client gets when nobody can know any more whether its message is stored."""
+    client = world.raw()
+    client.hello()
+    body = (b"x" * 98 + b"\r\n") * (size_bytes // 100)
+    for command in (b"MAIL FROM:<ann@sender.example>\r\n",
+                    b"RCPT TO:<%s>\r\n" % recipient.encode(), b"DATA\r\n",
+                    b"Subject: filler\r\n\r\n" + body + b".\r\n"):
+        try:
+            reply = client.ask(command)
+        except (EOFError, ConnectionError):
+            return ""
+        if reply[0] not in "23":
+            break
+    client.close()
+    return reply
+
+
+def scenario_a_file_system_that_fails_refuses_mail_for_now(world):
+    """Every write fails from some moment on, as on a broken disk."""
+    place = mount_ext4(world, "volume", 64 << 20)
+    world.write_server("bad", home=place / "home", text=ALL_OF_IT)
+    world.write_server("good", address=own_address(1))
+    world.start()
+    world.send("ann@local.example")
+    until(lambda: list((place / "home/Drop").rglob("*.eml")), "a file in Drop")
+    run("mount", "-o", "remount,abort", place)
+    replies = [try_to_send(world) for _ in range(10)]
+    assert all(reply == "" or reply.startswith("4") for reply in replies), replies
+    world.send("ann@local.example", address=own_address(1))
+
+
+def scenario_a_home_that_is_taken_away_stops_its_server(world):
+    view = with_good_neighbour(world)
+    assert view["state"] == "started", view
+    world.home("bad").rename(world.home("elsewhere"))
+    until(lambda: world.server("bad")["state"] == "stopped", "the server stops")
+    assert world.server("bad")["reason"], world.server("bad")
+    assert not world.home("bad").exists(), "a lost home is never made anew"
+    world.home("elsewhere").rename(world.home("bad"))
+    world.ctl("start", "bad")
+    world.send("ann@local.example")
+    world.send("ann@local.example", address=own_address(1))
+
+
+def fill(world, size_bytes, recipient="bob@example.org"):
+    """Sends until the server has had enough; how many it took, and what it said then."""
+    for number in range(100_000):
+        reply = try_to_send(world, size_bytes, recipient)
+        if not reply.startswith("250"):
+            return number, reply
+    raise AssertionError("the disk does not fill")
+
+
+def fills_and_drains(world, text, size_bytes, *options, volume_bytes=48 << 20, code="452 4.3.1"):
+    place = mount_ext4(world, "volume", volume_bytes, *options)
+    sink = world.sink()
+    sink.stop()
+    world.write_server(home=place / "home", smart_host=sink.smart_host, text=text, delivery=(
+        "quick_retries: { count: 0 }\nretry_intervals: [1s]\n"))
+    world.start()
+    accepted, reply = fill(world, size_bytes)
+    assert accepted > 3, (accepted, reply)
+    assert reply.startswith(code), reply
+    assert len(world.queue()) == accepted
+    sink.start()
+    world.ctl("queue", "retry", "all")
+    until(lambda: sink.count() >= accepted, "every accepted message arrives")
+    assert sink.count() == accepted
+    until(lambda: try_to_send(world, size_bytes).startswith("250"), "there is room again")
+    sink.wait_for(accepted + 1)
+
+
+def scenario_a_full_disk_is_452_and_drains(world):
+    fills_and_drains(world, "spool: { free_min: 8 MiB }\n", 100_000)
+
+
+def scenario_a_disk_with_no_block_left_is_452_and_drains(world):
+    fills_and_drains(world, ALL_OF_IT, 100_000)
+
+
+def scenario_a_disk_full_of_large_messages_is_452_and_drains(world):
+    fills_and_drains(world, ALL_OF_IT, 2_000_000, volume_bytes=64 << 20, code="45")
+
+
+def scenario_a_full_disk_survives_a_restart(world):
+    place = mount_ext4(world, "volume", 48 << 20)
+    sink = world.sink()
+    sink.stop()
+    world.write_server(home=place / "home", smart_host=sink.smart_host, text=ALL_OF_IT, delivery=(
+        "quick_retries: { count: 0 }\nretry_intervals: [1s]\n"))
+    world.start()
+    accepted, _ = fill(world, 100_000)
+    world.kill()
+    sink.start()
+    world.start()
+    view = world.server()
+    assert view["state"] == "started", view
+    until(lambda: sink.count() >= accepted, "every accepted message arrives")
+    world.wait_for_empty_queue()
