@@ -51,8 +51,8 @@ void FileWorkers::submit(Operation& operation) {
   bool needs_thread = false;
   {
     const std::lock_guard guard(mutex_);
-    queued_.push_back(&operation);
-    needs_thread = queued_.size() > idle_threads_;
+    (is_write(operation) ? writes_ : others_).push_back(&operation);
+    needs_thread = writes_.size() + others_.size() > idle_threads_;
   }
   if (needs_thread && threads_.size() < threads_max_) start_thread();
   changed_.notify_one();
@@ -68,8 +68,9 @@ void FileWorkers::start_thread() {
     Operation* operation = nullptr;
     {
       const std::lock_guard guard(mutex_);
-      operation = queued_.back();
-      queued_.pop_back();
+      std::deque<Operation*>& queued = writes_.empty() ? others_ : writes_;
+      operation = queued.back();
+      queued.pop_back();
     }
     finish(*operation, run_file_operation(*operation));
   }
@@ -89,9 +90,10 @@ void FileWorkers::finish(Operation& operation, int32_t outcome) {
 void FileWorkers::cancel(Operation& operation) {
   {
     const std::lock_guard guard(mutex_);
-    const auto found = std::find(queued_.begin(), queued_.end(), &operation);
-    if (found == queued_.end()) return;
-    queued_.erase(found);
+    std::deque<Operation*>& queued = is_write(operation) ? writes_ : others_;
+    const auto found = std::find(queued.begin(), queued.end(), &operation);
+    if (found == queued.end()) return;
+    queued.erase(found);
   }
   finish(operation, -ECANCELED);
 }
@@ -104,19 +106,39 @@ void FileWorkers::collect(std::vector<Completion>& ready) {
   has_finished_.store(false, std::memory_order_relaxed);
 }
 
+bool FileWorkers::is_write(const Operation& operation) const {
+  return operation.opcode == Opcode::write_at;
+}
+
+bool FileWorkers::may_take() const {
+  if (!writes_.empty()) return true;
+  return !others_.empty() && others_running_ < std::max<size_t>(threads_max_ - 1, 1);
+}
+
+Operation& FileWorkers::take() {
+  const bool writes = !writes_.empty();
+  std::deque<Operation*>& from = writes ? writes_ : others_;
+  Operation& operation = *from.front();
+  from.pop_front();
+  if (!writes) ++others_running_;
+  return operation;
+}
+
 void FileWorkers::work() {
   pthread_setname_np(pthread_self(), "mailroot-file");
   std::unique_lock lock(mutex_);
   while (true) {
     ++idle_threads_;
-    changed_.wait(lock, [this] { return ending_ || !queued_.empty(); });
+    changed_.wait(lock, [this] { return ending_ || may_take(); });
     --idle_threads_;
-    if (queued_.empty()) return;
-    Operation& operation = *queued_.front();
-    queued_.pop_front();
+    // At the end, whoever runs one of the others takes the rest of them.
+    if (!may_take()) return;
+    Operation& operation = take();
+    const bool writes = is_write(operation);
     lock.unlock();
     finish(operation, run_file_operation(operation));
     lock.lock();
+    if (!writes) --others_running_;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -295,6 +296,40 @@ task<void> direct_writes(Reactor& reactor, Descriptor directory, std::string) {
 
 TEST_CASE_TEMPLATE("direct and synchronous writes", World, MAILROOT_KERNEL_WORLDS) {
   run_in_directory<World>(direct_writes);
+}
+
+task<void> open_blocking(Reactor& reactor, Descriptor directory, int& opened) {
+  // Opening a FIFO waits for somebody at its other end.
+  const result<Descriptor> fifo = co_await reactor.open_at(directory, "fifo", O_RDONLY, 0);
+  CHECK(fifo.has_value());
+  ++opened;
+  if (fifo) co_await reactor.close_now(*fifo);
+}
+
+task<void> writes_go_first(Reactor& reactor, Descriptor directory, std::string path) {
+  const result<Descriptor> file =
+      co_await reactor.open_at(directory, "journal", O_CREAT | O_RDWR, 0600);
+  REQUIRE(file.has_value());
+  REQUIRE(mkfifo((path + "/fifo").c_str(), 0600) == 0);
+  int opened = 0;
+  TaskGroup group;
+  for (int i = 0; i < 10; ++i) group.spawn(open_blocking(reactor, directory, opened));
+  for (int i = 0; i < 5; ++i) {
+    std::string text = "a record";
+    const iovec part{text.data(), text.size()};
+    const result<void> written = co_await reactor.write_at(*file, std::span(&part, 1), 0);
+    CHECK(written.has_value());
+  }
+  CHECK(opened == 0);
+  const int other_end = open((path + "/fifo").c_str(), O_RDWR | O_CLOEXEC);
+  co_await group.join();
+  CHECK(opened == 10);
+  ::close(other_end);
+  co_await reactor.close_now(*file);
+}
+
+TEST_CASE("helper threads: a write does not wait behind operations that hang") {
+  run_in_directory<EpollWorld>(writes_go_first);
 }
 
 size_t open_descriptors() {
