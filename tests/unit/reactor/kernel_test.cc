@@ -303,7 +303,8 @@ task<void> open_blocking(Reactor& reactor, Descriptor directory, int& opened) {
   const result<Descriptor> fifo = co_await reactor.open_at(directory, "fifo", O_RDONLY, 0);
   CHECK(fifo.has_value());
   ++opened;
-  if (fifo) co_await reactor.close_now(*fifo);
+  if (!fifo) co_return;
+  co_await reactor.close_now(*fifo);
 }
 
 task<void> writes_go_first(Reactor& reactor, Descriptor directory, std::string path) {
