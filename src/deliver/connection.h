@@ -56,7 +56,11 @@ class Connection {
   // the peer may have taken the message all the same (RFC 1047).
   bool has_sent_all() const { return has_sent_all_; }
   bool was_cancelled() const { return was_cancelled_; }
-  bool awaits_final_reply() const { return actions_.timer == smtp::ClientTimer::data_termination; }
+  // The next hop has all of the message, whichever of its pipelined replies is being waited for: to
+  // cut now would make it likely that it is sent twice.
+  bool awaits_final_reply() const {
+    return has_sent_all_ || actions_.timer == smtp::ClientTimer::data_termination;
+  }
   bool is_idle() const { return !session_.in_transaction(); }
   uint32_t transactions() const { return session_.transactions(); }
   Instant opened_at() const { return opened_at_; }
