@@ -214,13 +214,13 @@ task<PickupVerdict> PickupReader::commit(std::unique_ptr<spool::Draft> draft,
         std::chrono::duration_cast<std::chrono::microseconds>(reactor_.now() - began);
     service_.log().write(log::Event(log::Level::info, "accepted")
                              .with("server", service_.settings()->id)
-                             .with("id", to_string(id))
+                             .with("queue_id", to_string(id))
                              .with("peer", "pickup")
                              .with("file", name)
                              .with("from", smtp::to_path(stored.reverse_path))
                              .with("to", smtp::to_path(stored.recipients.front().address))
                              .with("recipients", static_cast<int64_t>(stored.recipients.size()))
-                             .with("bytes", static_cast<int64_t>(size_bytes))
+                             .with("size", static_cast<int64_t>(size_bytes))
                              .with("commit_us", micros.count()));
   }
   co_return PickupVerdict{PickupOutcome::taken, "", 0};

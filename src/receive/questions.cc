@@ -38,6 +38,7 @@ task<void> Connection::ask() {
         co_await pause_while_memory_is_high(kMemoryPatienceAtMail);
       }
       auto refusal = mail_refusal();
+      if (refusal) service_.counters().messages_refused.fetch_add(1, std::memory_order_relaxed);
       answer(refusal ? rejection(std::move(*refusal)) : smtp::Answer{});
       break;
     }

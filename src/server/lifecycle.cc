@@ -179,12 +179,9 @@ task<void> Supervisor::State_::watch_homes() {
     if (lost.empty()) continue;
     co_await enter();
     config::PlanConditions conditions;
-    for (const auto& [id, reason] : lost) conditions.stop.insert(id);
+    for (const auto& [id, reason] : lost) conditions.must_stop[id] = reason;
     if (!ending) {
       co_await apply(snapshot, std::move(conditions));
-    }
-    for (const auto& [id, reason] : lost) {
-      if (records.contains(id)) records.at(id).reason = reason;
     }
     leave();
   }

@@ -47,8 +47,7 @@ void ServerShard::use(Policy policy) {
 task<void> ServerShard::scan() {
   co_await spool_->scan([this](const spool::LoadedMessage& found) {
     if (stopping_) return;
-    const uint64_t size_bytes = found.content ? found.content->size_bytes() : 0;
-    dispatcher_->admit(found.id, found.envelope, found.status, found.times, size_bytes);
+    dispatcher_->admit(found.id, found.envelope, found.status, found.times, found.size_bytes);
   });
 }
 

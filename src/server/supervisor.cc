@@ -175,6 +175,13 @@ task<std::expected<void, std::string>> Supervisor::start_server(std::string id) 
   std::expected<void, std::string> outcome;
   if (!state.records.contains(id)) {
     outcome = std::unexpected("there is no virtual server \"" + id + "\"");
+  } else if (state.records.at(id).state == State::paused) {
+    // To start what is paused is to continue it, as in the console of the service it models.
+    Record& record = state.records.at(id);
+    record.state = State::continuing;
+    co_await state.use_on_shards(record);
+    record.state = State::started;
+    state.note(record, "server");
   } else if (state.records.at(id).shared == nullptr) {
     config::PlanConditions conditions;
     conditions.start.insert(id);
