@@ -1,12 +1,14 @@
 """Where io_uring may not be used: `auto` takes epoll and says so; who insists is told no."""
 
-import pathlib
 import subprocess
 
 from waiting import WAIT_SECONDS
 from world import Skipped
 
-DENY = pathlib.Path(__file__).resolve().parents[1] / "deny_io_uring"
+
+def denied(world):
+    """What a command starts with for io_uring_setup to fail with EPERM."""
+    return [world.build / "tests/integration/deny_io_uring", "--errno", "1"]
 
 
 def need_io_uring(world):
@@ -30,7 +32,7 @@ def scenario_auto_takes_epoll_where_io_uring_is_denied(world):
     sink = world.sink()
     world.write_service(io="auto")
     world.write_server(smart_host=sink.smart_host)
-    world.start(wrapper=[DENY])
+    world.start(wrapper=denied(world))
     for number in range(20):
         world.send(f"user{number}@example.org")
     sink.wait_for(20)
@@ -50,7 +52,7 @@ def scenario_auto_takes_io_uring_where_it_works(world):
 def scenario_who_insists_on_io_uring_is_told_no(world):
     need_io_uring(world)
     world.write_server()
-    done = subprocess.run([DENY, *world.command()], capture_output=True, text=True,
+    done = subprocess.run([*denied(world), *world.command()], capture_output=True, text=True,
                           timeout=WAIT_SECONDS)
     assert done.returncode == 1, done
     assert "io_uring" in done.stderr, done.stderr
