@@ -116,6 +116,9 @@ result<void> UnboundSource::open(const ResolverOptions& options) {
   // default.
   const std::pair<const char*, const char*> settings[] = {
       {"do-not-query-localhost:", "no"},
+      // Names of private networks are the business of the resolver that the administrator named.
+      {"unblock-lan-zones:", "yes"},
+      {"insecure-lan-zones:", "yes"},
       {"rrset-cache-size:", cache.c_str()},
       {"msg-cache-size:", cache.c_str()},
       {"key-cache-size:", keys.c_str()},
@@ -131,11 +134,14 @@ result<void> UnboundSource::open(const ResolverOptions& options) {
     if (ub_ctx_resolvconf(context_.get(), nullptr) != 0) return fail(Errc::not_found);
     // /etc/hosts gives answers too, as administrators expect; a missing file is no fault.
     ub_ctx_hosts(context_.get(), nullptr);
-    return {};
   }
   for (const SocketAddress& server : options.servers) {
     const std::string text = server.ip.to_string() + "@" + std::to_string(server.port);
     if (ub_ctx_set_fwd(context_.get(), text.c_str()) != 0) return fail(Errc::invalid);
+  }
+  // So are these, which libunbound would deny by itself. Last: it ends the time of settings.
+  for (const char* zone : {"test.", "home.arpa."}) {
+    if (ub_ctx_zone_remove(context_.get(), zone) != 0) return fail(Errc::invalid);
   }
   return {};
 }

@@ -22,6 +22,8 @@ server:
   access-control: 127.0.0.0/8 allow
   module-config: "iterator"
   local-zone: "zone." static
+  local-zone: "test." static
+  local-zone: "home.arpa." static
 {data}
 # A zone whose only server may not be asked: every question ends in SERVFAIL.
 forward-zone:

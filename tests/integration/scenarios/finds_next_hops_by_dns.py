@@ -111,6 +111,15 @@ def scenario_a_smart_host_may_be_a_name(world):
     sink.wait_for(1)
 
 
+def scenario_names_of_private_networks_are_asked_like_others(world):
+    sink = world.sink(address=own_address(1))
+    domains = ("mail.test", "office.home.arpa")
+    start(world, sink.port, *(f"{domain}. 60 IN A {own_address(1)}" for domain in domains))
+    for domain in domains:
+        world.send(f"bob@{domain}")
+    sink.wait_for(2)
+
+
 def expect_return(world, sender_sink, domain, status):
     """A permanent failure: the sender, at a domain that works, is told at once."""
     world.send(f"bob@{domain}", sender="ann@sender.zone")
