@@ -42,10 +42,14 @@ bool SettleTicket::encode(GroupBuilder& builder) {
                                   settlement_->last_reply});
 }
 
-void SettleTicket::made_durable(Segment& segment) {
+void SettleTicket::made_durable(Segment& segment, const GroupPlace& place) {
   for (const Message& message : messages_) {
     ++segment.pins;
     message.entry->pins.push_back(&segment);
+    if (!message.file.empty()) continue;
+    message.entry->accepted_in = &segment;
+    message.entry->group_block = place.first_block;
+    message.entry->group_head_blocks = place.head_blocks;
   }
   if (settlement_ == nullptr) return;
   ++segment.pins;
@@ -162,7 +166,6 @@ Entry& SpoolImpl::keep(std::unique_ptr<Entry> entry, std::string file) {
     hot_.push_back(kept);
   } else {
     kept.where = Where::fresh;
-    kept.was_streamed = true;
     kept.temporary_name = std::move(file);
     kept.head.envelope = {};
     ++placed_;

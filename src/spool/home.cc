@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "directory.h"
+#include "remote_file_system.h"
 
 namespace mailroot::spool {
 
@@ -26,24 +27,6 @@ constexpr std::string_view kEpochFile = "epoch";
 constexpr std::string_view kFormatWord = "mailroot-home";
 constexpr uint32_t kFormatVersion = 1;
 constexpr size_t kSmallFileMax = 256;
-
-struct NamedMagic {
-  uint64_t magic;
-  std::string_view name;
-};
-// statfs(2) types whose sync cannot be relied on, because another machine or program answers it.
-constexpr std::array kRemoteFileSystems = {
-    NamedMagic{0x6969, "NFS"},          NamedMagic{0x517B, "SMB"},
-    NamedMagic{0xFF534D42, "CIFS"},     NamedMagic{0xFE534D42, "SMB 2"},
-    NamedMagic{0x5346414F, "AFS"},      NamedMagic{0x6B414653, "AFS"},
-    NamedMagic{0x73757245, "Coda"},     NamedMagic{0x564C, "NCP"},
-    NamedMagic{0x01021997, "9P"},       NamedMagic{0x00C36400, "Ceph"},
-    NamedMagic{0x47504653, "GPFS"},     NamedMagic{0x0BD00BD0, "Lustre"},
-    NamedMagic{0x7461636F, "OCFS2"},    NamedMagic{0x01161970, "GFS2"},
-    NamedMagic{0x65735546, "FUSE"},     NamedMagic{0x786F4256, "VirtualBox folder"},
-    NamedMagic{0x0187, "autofs"},       NamedMagic{0xBACBACBC, "VMware folder"},
-    NamedMagic{0x20030528, "OrangeFS"}, NamedMagic{0x19830326, "BeeGFS"},
-};
 
 std::unexpected<HomeProblem> problem(Error error, std::string sentence) {
   return std::unexpected(HomeProblem{error, std::move(sentence)});
@@ -85,12 +68,12 @@ task<outcome_of<void>> make_path(Reactor& reactor, std::string path) {
 task<outcome_of<void>> check_file_system(Reactor& reactor, const Home& home) {
   auto status = co_await reactor.file_system_status(home.root);
   if (!status) co_return cannot("examine the file system of", home.path, status.error());
-  for (const NamedMagic& remote : kRemoteFileSystems) {
-    if (status->magic != remote.magic) continue;
+  const std::string_view remote = remote_file_system(status->magic);
+  if (!remote.empty()) {
     co_return problem({Errc::unsupported, 0},
                       fmt::format("{} is on a {} file system; a home directory must be on a local "
                                   "one, where a sync can be relied on",
-                                  home.path, remote.name));
+                                  home.path, remote));
   }
   if (status->read_only) {
     co_return problem({Errc::read_only, 0},

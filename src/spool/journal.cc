@@ -131,6 +131,7 @@ task<result<void>> Journal::write_group(Group& group) {
   header.sequence = group.sequence;
   header.durable_through = durable_through_;
   header.first_block = segment.next_block;
+  group.place = {segment.next_block, group.builder.head_blocks()};
   const uint64_t blocks = group.builder.blocks();
   MAILROOT_ASSERT(blocks <= segment.blocks_left(), "a group fits its segment");
   segment.next_block += static_cast<uint32_t>(blocks);
@@ -174,17 +175,17 @@ void Journal::acknowledge_in_order() {
     in_flight_.pop_front();
     durable_through_ = group->sequence;
     failures_ = 0;
-    finish(group->tickets, CommitResult::durable, group->segment);
+    finish(group->tickets, CommitResult::durable, group.get());
     unpin(*group->segment);
     free_groups_.push_back(std::move(group));
   }
 }
 
-void Journal::finish(Tickets& tickets, CommitResult outcome, Segment* segment) {
+void Journal::finish(Tickets& tickets, CommitResult outcome, Group* group) {
   while (!tickets.empty()) {
     Ticket& ticket = tickets.pop_front();
     ticket.outcome_ = outcome;
-    if (outcome == CommitResult::durable) ticket.made_durable(*segment);
+    if (outcome == CommitResult::durable) ticket.made_durable(*group->segment, group->place);
     reactor_.resume_later(ticket.waiter_);
   }
 }

@@ -75,6 +75,7 @@ class Journal {
     GroupBuilder builder;
     Tickets tickets;
     Segment* segment = nullptr;
+    GroupPlace place;
     uint64_t sequence = 0;
     uint64_t bytes = 0;
     bool completed = false;
@@ -90,7 +91,8 @@ class Journal {
   reactor::task<void> write(Group& group);
   reactor::task<result<void>> write_group(Group& group);
   void acknowledge_in_order();
-  void finish(Tickets& tickets, CommitResult outcome, Segment* segment);
+  // `group`: for durable.
+  void finish(Tickets& tickets, CommitResult outcome, Group* group);
 
   reactor::task<void> handle_failure();
   reactor::task<bool> write_void(Tickets& repeated);

@@ -75,7 +75,7 @@ task<bool> Journal::write_void(Tickets& repeated) {
   if (outcome) {
     durable_through_ = group->sequence;
     lost_ = {};
-    finish(group->tickets, CommitResult::durable, group->segment);
+    finish(group->tickets, CommitResult::durable, group.get());
   } else {
     lost_.last_sequence = group->sequence;
     abandon(*group->segment);

@@ -38,17 +38,34 @@ task<void> SpoolImpl::wait_until_free(QueueId id) {
 }
 
 task<result<LoadedMessage>> SpoolImpl::load(QueueId id) {
-  co_await wait_until_free(id);
-  Entry* const entry = find(id);
-  if (entry != nullptr && entry->done) co_return fail(Errc::not_found);
-  if (entry == nullptr || entry->where != Where::memory) {
+  for (bool may_restore = true;; may_restore = false) {
+    co_await wait_until_free(id);
+    Entry* entry = find(id);
+    if (entry != nullptr && entry->done) co_return fail(Errc::not_found);
+    if (entry != nullptr && entry->where == Where::memory) {
+      LoadedMessage message = to_loaded(entry->head);
+      message.content = memory_content(entry->body);
+      co_return message;
+    }
     if (entry != nullptr && !entry->temporary_name.empty()) co_return fail(Errc::io);
     auto loaded = co_await load_file(id);
-    co_return loaded;
+    if (loaded) co_return std::move(*loaded);
+    const QueueFileProblem& problem = loaded.error();
+    if (problem.error.code == Errc::not_found) {
+      co_await removed_by_hand(id);
+      co_return fail(Errc::not_found);
+    }
+    if (problem.error.code != Errc::corrupt) co_return std::unexpected(problem.error);
+    entry = find(id);
+    if (entry == nullptr || !is_in_journal(*entry)) {
+      co_await set_aside(id, problem.reason);
+      co_return std::unexpected(problem.error);
+    }
+    // The journal still has what was promised.
+    if (!may_restore || entry->is_syncing || entry->busy) co_return fail(Errc::io);
+    log_problem("restored", id, problem.reason);
+    co_await repair(*entry);
   }
-  LoadedMessage message = to_loaded(entry->head);
-  message.content = memory_content(entry->body);
-  co_return message;
 }
 
 LoadedMessage SpoolImpl::to_loaded(MessageHead head) {
@@ -64,26 +81,15 @@ LoadedMessage SpoolImpl::to_loaded(MessageHead head) {
   return message;
 }
 
-task<result<LoadedMessage>> SpoolImpl::load_file(QueueId id) {
+task<std::expected<LoadedMessage, QueueFileProblem>> SpoolImpl::load_file(QueueId id) {
   auto located = co_await locate(id, false);
-  if (!located) {
-    const QueueFileProblem& problem = located.error();
-    if (problem.error.code == Errc::not_found) {
-      co_await removed_by_hand(id);
-    }
-    if (problem.error.code == Errc::corrupt) {
-      co_await set_aside(id, problem.reason);
-    }
-    co_return std::unexpected(problem.error);
-  }
+  if (!located) co_return std::unexpected(std::move(located.error()));
   QueueFile& file = located->file;
   const auto verified = co_await verify_content(reactor_, file);
   if (!verified) {
     co_await reactor_.close_now(file.file);
-    if (verified.error().code == Errc::corrupt) {
-      co_await set_aside(id, "its content has changed (CRC)");
-    }
-    co_return std::unexpected(verified.error());
+    co_return std::unexpected(
+        QueueFileProblem{verified.error(), false, "its content has changed (CRC)"});
   }
   auto content = file_content(reactor_, file);
   Entry* const entry = find(id);

@@ -37,7 +37,9 @@ struct Entry : ListHook {
   uint64_t inode = 0;          // of the file, when we made it
   bool busy = false;  // a task works on the file; it looks at `version` again before it ends
   bool done = false;
-  bool was_streamed = false;      // its content was synced before its Accept
+  Segment* accepted_in = nullptr;  // of an inline body, pinned while it is not `was_synced`
+  uint32_t group_block = 0;        // where in it
+  uint32_t group_head_blocks = 0;
   bool was_synced = false;        // a record may call it placed
   uint8_t repairs = 0;            // after syncs that failed
   bool unsaved = false;           // its outcome could not be written: the journal has failed
@@ -102,7 +104,7 @@ class SpoolImpl final : public Spool, private JournalClient {
 
   // load.cc
   reactor::task<std::expected<Located, QueueFileProblem>> locate(QueueId id, bool writable);
-  reactor::task<result<LoadedMessage>> load_file(QueueId id);
+  reactor::task<std::expected<LoadedMessage, QueueFileProblem>> load_file(QueueId id);
   reactor::task<void> wait_until_free(QueueId id);
   reactor::task<void> removed_by_hand(QueueId id);
   reactor::task<void> set_aside(QueueId id, std::string reason);
@@ -123,8 +125,11 @@ class SpoolImpl final : public Spool, private JournalClient {
   reactor::task<bool> sync_file(Entry& entry);
   void finish_sync(Entry& entry, bool ok);
   void mark_dirty(Entry& entry);
+
+  // restore.cc
+  bool is_in_journal(const Entry& entry) const;
+  reactor::task<result<void>> restore(Entry& entry);
   reactor::task<void> repair(Entry& entry);
-  reactor::task<result<void>> lift(Entry& entry);
 
   // copies.cc
   reactor::task<result<void>> write_reason(QueueId id, std::string reason);
@@ -185,7 +190,7 @@ class SettleTicket final : public Ticket {
       : Ticket(is_new_mail), settlement_(settlement) {}
   void add(Entry& entry, std::string file) { messages_.push_back({&entry, std::move(file)}); }
   bool encode(GroupBuilder& builder) override;
-  void made_durable(Segment& segment) override;
+  void made_durable(Segment& segment, const GroupPlace& place) override;
   Segment* segment() const { return segment_; }  // pinned once for the settlement
 
  private:

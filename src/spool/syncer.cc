@@ -5,7 +5,6 @@
 
 #include "limits.h"
 #include "mailroot/base/assert.h"
-#include "mailroot/base/crc32c.h"
 #include "spool_impl.h"
 
 namespace mailroot::spool {
@@ -95,6 +94,7 @@ task<bool> SpoolImpl::sync_file(Entry& entry) {
 
 void SpoolImpl::finish_sync(Entry& entry, bool ok) {
   entry.is_syncing = false;
+  MAILROOT_ASSERT(entry.where != Where::memory, "nothing is restored while it is synced");
   if (!ok) {
     entry.pins.insert(entry.pins.end(), entry.syncing.begin(), entry.syncing.end());
     entry.syncing.clear();
@@ -108,59 +108,6 @@ void SpoolImpl::finish_sync(Entry& entry, bool ok) {
   const bool clean = entry.pins.empty() && !entry.busy && !entry.is_linked() && !entry.unsaved &&
                      entry.applied == entry.version;
   if (clean) entries_.erase(entry.head.id);
-}
-
-// A sync that failed is not asked again: the kernel may have dropped the pages and would say yes.
-// What was never synced is written into another inode; else the letters are written once more.
-// When that does not help, the segments stay pinned and recovery writes the file from them.
-task<void> SpoolImpl::repair(Entry& entry) {
-  entry.busy = true;
-  if (!entry.done && !entry.was_synced && !entry.was_streamed) {
-    const auto lifted = co_await lift(entry);
-    if (lifted) {
-      entry.busy = false;
-      free_again_.notify_all();
-      if (entry.done) {
-        forget(entry);
-      } else {
-        urgent_.push_back(entry);
-        placer_wake_.notify_one();
-      }
-      co_return;
-    }
-  }
-  if (!entry.done) --entry.applied;
-  co_await run_file_work(entry);
-}
-
-// Back into memory, and the file away; the Accept is pinned and no record calls it placed.
-task<result<void>> SpoolImpl::lift(Entry& entry) {
-  auto located = co_await locate(entry.head.id, false);
-  if (!located) co_return std::unexpected(located.error().error);
-  QueueFile& file = located->file;
-  SlabChain body(slabs_);
-  AlignedBuffer buffer(file.head.size_bytes + 1);
-  const iovec piece{buffer.bytes().data(), file.head.size_bytes};
-  result<size_t> got = size_t{0};
-  if (piece.iov_len > 0) {
-    got = co_await reactor_.read_at(file.file, {&piece, 1}, file.layout.block_size);
-  }
-  co_await reactor_.close_now(file.file);
-  if (!got) co_return std::unexpected(got.error());
-  const ByteView content = buffer.bytes().first(*got);
-  if (*got != file.head.size_bytes || crc32c(content) != file.head.crc32c) {
-    co_return fail(Errc::corrupt);
-  }
-  if (!body.append(content)) co_return fail(Errc::no_memory);
-  const std::string name = message_file_name(entry.head.id);
-  auto gone = co_await reactor_.unlink_at(directory_of(located->where), name, 0);
-  if (!gone) co_return gone;
-  entry.head.envelope = std::move(file.head.envelope);
-  entry.body = std::make_shared<const SlabChain>(std::move(body));
-  entry.where = Where::memory;
-  ++hot_count_;
-  if (placed_ > 0) --placed_;
-  co_return result<void>{};
 }
 
 }  // namespace mailroot::spool

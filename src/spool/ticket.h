@@ -36,6 +36,7 @@ class GroupBuilder {
   void roll_back(const Mark& mark);
   bool empty() const { return head_.records_bytes() == 0; }
   uint64_t blocks() const { return head_.head_blocks() + body_blocks_; }
+  uint32_t head_blocks() const { return static_cast<uint32_t>(head_.head_blocks()); }
   const std::vector<iovec>& seal(const GroupHeader& header);
 
  private:
@@ -45,6 +46,12 @@ class GroupBuilder {
   std::vector<iovec> pieces_;  // the first is the head
   uint32_t body_blocks_ = 0;
   uint64_t blocks_max_ = 0;
+};
+
+// Where in its segment a group stands.
+struct GroupPlace {
+  uint32_t first_block = 0;
+  uint32_t head_blocks = 0;
 };
 
 // One request. Lives in the frame of the coroutine that waits for it.
@@ -60,7 +67,7 @@ class Ticket : public ListHook {
   // Adds all its records, or returns false (the builder is rolled back by the caller).
   virtual bool encode(GroupBuilder& builder) = 0;
   // Its group is durable in `segment`; pins it as long as needed. Runs before the waiter does.
-  virtual void made_durable(Segment& segment) = 0;
+  virtual void made_durable(Segment& segment, const GroupPlace& place) = 0;
 
   bool is_new_mail() const { return is_new_mail_; }
   CommitResult outcome() const { return outcome_; }

@@ -124,8 +124,9 @@ class Spool {
   // Records outcomes. Messages caused by this settlement (DSNs) ride in the same group before it:
   // a torn group can repeat a DSN, never lose one (invariant I3). On `durable` the DSN drafts are
   // messages of their own. Otherwise: without `caused` the outcome is kept in memory and written
-  // when the disk works again, so the caller goes on; with `caused` nothing has happened, the
-  // message waits as before and the caller settles it again at a later attempt.
+  // when the disk works again, so the caller goes on; with `caused` the message waits as before and
+  // the caller settles it again at a later attempt (after `unknown` and a crash both may be found
+  // settled: a DSN can be repeated, never lost).
   struct Caused {
     std::unique_ptr<Draft> draft;
     smtp::Envelope envelope;
