@@ -1,1 +1,1 @@
-// see /work/main/src
+// see /tmp/brief.md

@@ -1,1 +1,1 @@
-// The shared design of a framework/worker; ./work/x is a relative path.
+// The shared design of a framework and its worker: plain words, no paths.
