@@ -98,6 +98,7 @@ task<void> Journal::retire_oldest() {
   if (reuse) {
     outcome = co_await store_.renew(*segment);
     if (outcome) {
+      lacks_space_ = false;
       spares_.push_back(std::move(segment));
       writer_wake_.notify_one();
       co_return;
