@@ -158,6 +158,10 @@ def scenario_a_disk_full_of_large_messages_is_452_and_drains(world):
     fills_and_drains(world, ALL_OF_IT, 2_000_000, volume_bytes=64 << 20, code="45")
 
 
+def scenario_a_disk_without_inodes_is_452_and_drains(world):
+    fills_and_drains(world, ALL_OF_IT, 30_000, "-N", "128")
+
+
 def scenario_a_full_disk_survives_a_restart(world):
     place = mount_ext4(world, "volume", 48 << 20)
     sink = world.sink()
