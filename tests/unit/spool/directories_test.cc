@@ -232,7 +232,9 @@ TEST_CASE("a scan divides the messages among the shards, each to one") {
   run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
     bool started = co_await rig.start(directory.sub("home"), eager());
     REQUIRE(started);
-    for (int i = 0; i < 40; ++i) co_await rig.accept(text_of(10));
+    for (int i = 0; i < 40; ++i) {
+      co_await rig.accept(text_of(10));
+    }
     co_await rig.stop();
     started = co_await rig.start(directory.sub("home"), eager());
     REQUIRE(started);

@@ -35,7 +35,9 @@ using SceneBody = task<void> (*)(Scene&);
 task<void> play(Scene& scene, SceneBody body, SpoolOptions options) {
   const bool started = co_await scene.rig.start(kHome, options);
   CHECK_MESSAGE(started, scene.rig.problem);
-  if (started) co_await body(scene);
+  if (started) {
+    co_await body(scene);
+  }
 }
 
 // Plays scenes one after the other in one world; after each the power is cut.
