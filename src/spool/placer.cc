@@ -50,11 +50,8 @@ task<void> SpoolImpl::run_placer() {
         }
       }
     }
-    while (Entry* const entry = next_to_place()) {
-      entry->unlink();
-      tasks_.spawn(place(*entry));
-    }
-    if (closing_ && placing_ == 0 && hot_.empty() && urgent_.empty()) break;
+    while (Entry* const entry = next_to_place()) tasks_.spawn(place(*entry));
+    if (closing_ && is_settled()) break;
     reactor::Wait wait;
     wait.deadline = next_due();
     // While all places are taken the clock does not matter: the next to end wakes us.
@@ -69,7 +66,7 @@ task<void> SpoolImpl::place(Entry& entry) {
   MAILROOT_ASSERT(entry.where == Where::memory && !entry.busy && entry.body != nullptr,
                   "only hot mail is placed");
   ++placing_;
-  entry.busy = true;
+  begin_work(entry);
   auto outcome = co_await write_file(entry);
   if (outcome) {
     entry.body.reset();
@@ -77,13 +74,13 @@ task<void> SpoolImpl::place(Entry& entry) {
     --hot_count_;
     ++placed_;
     ++materialised_;
+    end_work(entry);
     co_await run_file_work(entry);
   } else {
-    entry.busy = false;
+    end_work(entry);
     if (!entry.done) {
       log_problem("placing_failed", entry.head.id, describe(outcome.error().code));
     }
-    free_again_.notify_all();
     if (entry.done) {
       forget(entry);
     } else {
@@ -92,7 +89,7 @@ task<void> SpoolImpl::place(Entry& entry) {
   }
   --placing_;
   placer_wake_.notify_one();
-  if (closing_) syncer_wake_.notify_one();
+  wake_if_closing();
 }
 
 task<result<void>> SpoolImpl::write_file(Entry& entry) {

@@ -90,20 +90,17 @@ task<void> SpoolImpl::repair(Entry& entry) {
     co_await run_file_work(entry);
     co_return;
   }
-  entry.busy = true;
-  entry.unlink();
+  begin_work(entry);
   const auto restored = co_await restore(entry);
-  entry.busy = false;
-  free_again_.notify_all();
+  end_work(entry);
   if (!restored) {
     log_problem("restore_failed", entry.head.id, describe(restored.error().code));
   } else if (entry.done) {
     forget(entry);
-  } else {
+  } else if (!closing_) {  // else recovery places it
     urgent_.push_back(entry);
     placer_wake_.notify_one();
   }
-  if (closing_) syncer_wake_.notify_one();
 }
 
 }  // namespace mailroot::spool

@@ -110,11 +110,9 @@ void SpoolImpl::start_file_work(Entry& entry) {
 // Works newer versions into the file until there is none.
 task<void> SpoolImpl::run_file_work(Entry& entry) {
   start();
-  entry.busy = true;
-  entry.unlink();
+  begin_work(entry);
   auto outcome = co_await bring_up_to_date(entry);
-  entry.busy = false;
-  free_again_.notify_all();
+  end_work(entry);
   if (outcome) {
     mark_dirty(entry);
   } else if (outcome.error().code == Errc::not_found) {
@@ -125,7 +123,6 @@ task<void> SpoolImpl::run_file_work(Entry& entry) {
     log_problem("queue_file_failed", entry.head.id, describe(outcome.error().code));
     retry_later(entry);
   }
-  if (closing_) syncer_wake_.notify_one();
 }
 
 task<result<void>> SpoolImpl::bring_up_to_date(Entry& entry) {
@@ -191,7 +188,7 @@ task<void> SpoolImpl::record_done(QueueId id) {
   ++recording_;
   const CommitResult outcome = co_await journal_.submit(ticket);
   --recording_;
-  if (closing_) syncer_wake_.notify_one();
+  wake_if_closing();
   Entry* const entry = find(id);
   if (outcome != CommitResult::durable) {
     if (entry != nullptr) entry->unsaved = true;
@@ -225,7 +222,7 @@ task<void> SpoolImpl::save_again(QueueId id) {
   ++recording_;
   const CommitResult outcome = co_await journal_.submit(ticket);
   --recording_;
-  if (closing_) syncer_wake_.notify_one();
+  wake_if_closing();
   if (outcome != CommitResult::durable) co_return;  // unsaved as before
   entry = find(id);
   if (entry == nullptr) {

@@ -59,6 +59,31 @@ void SpoolImpl::log_problem(std::string_view name, const QueueId& id, std::strin
   log_.write(std::move(event));
 }
 
+void SpoolImpl::begin_work(Entry& entry) {
+  MAILROOT_ASSERT(!entry.busy, "one task at a time works on a file");
+  entry.busy = true;
+  ++working_;
+  entry.unlink();
+}
+
+void SpoolImpl::end_work(Entry& entry) {
+  entry.busy = false;
+  --working_;
+  free_again_.notify_all();
+  wake_if_closing();
+}
+
+// Both loops end when nothing is under way; whatever ends lets them look.
+void SpoolImpl::wake_if_closing() {
+  if (!closing_) return;
+  placer_wake_.notify_one();
+  syncer_wake_.notify_one();
+}
+
+bool SpoolImpl::is_settled() const {
+  return working_ == 0 && recording_ == 0 && placing_ == 0 && hot_.empty() && urgent_.empty();
+}
+
 std::optional<std::string> SpoolImpl::refusal() const {
   if (closing_) return "421 4.3.2 Service shutting down, try again later";
   auto* const self = const_cast<SpoolImpl*>(this);  // the look at the disk is not part of the state

@@ -143,6 +143,10 @@ class SpoolImpl final : public Spool, private JournalClient {
   Entry* find(const QueueId& id) const;
   reactor::Descriptor directory_of(Where where) const;
   void start();
+  void begin_work(Entry& entry);
+  void end_work(Entry& entry);
+  void wake_if_closing();
+  bool is_settled() const;
   void log_problem(std::string_view name, const QueueId& id, std::string_view reason);
   reactor::task<void> check_free();
 
@@ -167,6 +171,7 @@ class SpoolImpl final : public Spool, private JournalClient {
   std::vector<QueueId> retry_;   // file work that failed
   Instant retry_at_ = kNever;
   size_t placing_ = 0;
+  size_t working_ = 0;    // busy entries
   size_t recording_ = 0;  // outcomes of our own on their way to the journal
   Segment* relieving_ = nullptr;
   bool started_ = false, closing_ = false;

@@ -28,10 +28,7 @@ task<void> SpoolImpl::run_syncer() {
       co_await sync_batch();
       continue;
     }
-    const bool idle = placing_ == 0 && hot_.empty() && urgent_.empty();
-    const bool working = std::any_of(entries_.begin(), entries_.end(),
-                                     [](const auto& item) { return item.second->busy; });
-    if (closing_ && idle && !working && recording_ == 0) break;
+    if (closing_ && is_settled()) break;
     co_await syncer_wake_.wait(reactor_, {});
   }
 }
