@@ -28,6 +28,10 @@ struct NoLog final : log::Sink {
   bool enabled(log::Level) const override { return false; }
 };
 
+// accept: commit only. relay: commit, then settle at once. place: from memory into Queue, synced,
+// as at an orderly end.
+enum class Mode { accept, relay, place };
+
 struct Setting {
   std::string directory = "/tmp";
   uint64_t messages = 20'000;
@@ -64,7 +68,7 @@ struct Run {
   std::string body;
   smtp::Envelope envelope;
   uint64_t left = 0;
-  bool settles = false;
+  Mode mode = Mode::accept;
   std::vector<QueueId> waiting;
   Measure measure;
 };
@@ -98,7 +102,7 @@ task<void> session(Run& run) {
     const CommitResult outcome = co_await run.spool.commit(std::move(draft), run.envelope, {});
     run.measure.latency_us.push_back((seconds() - begun) * 1e6);
     if (outcome != CommitResult::durable) run.measure.failed = true;
-    if (run.settles) {
+    if (run.mode == Mode::relay) {
       co_await settle(run, id);
     } else {
       run.waiting.push_back(id);
@@ -116,7 +120,7 @@ task<void> drain(Run& run) {
 }
 
 task<void> measure(Reactor& reactor, const Setting& setting, std::string home_path, size_t sessions,
-                   bool settles, Measure& out) {
+                   Mode mode, Measure& out) {
   NoLog log;
   SlabPool slabs(SlabPoolLimits{kGiB, kGiB});
   auto home = co_await spool::open_home(reactor, home_path);
@@ -129,7 +133,7 @@ task<void> measure(Reactor& reactor, const Setting& setting, std::string home_pa
   spool::SpoolOptions options;
   options.materialise_after = std::chrono::milliseconds(setting.materialise_ms);
   auto spool = spool::make_spool(reactor, slabs, **home, 0, 1, options, log);
-  Run run{*spool, setting, std::string(setting.body_bytes, 'x'), {}, 0, settles, {}, {}};
+  Run run{*spool, setting, std::string(setting.body_bytes, 'x'), {}, 0, mode, {}, {}};
   run.envelope.reverse_path = {"ann", "example.com"};
   run.envelope.recipients.push_back({{"bob", "example.org"}, {}, ""});
   // The first tenth warms up: segments grow, memory is taken.
@@ -145,17 +149,24 @@ task<void> measure(Reactor& reactor, const Setting& setting, std::string home_pa
     run.measure.wall_s = seconds() - begun;
     run.measure.cpu_us = (cpu_seconds() - cpu) * 1e6;
     run.measure.groups = spool->counters().groups - groups;
+    if (mode == Mode::place) continue;
     for (int i = 0; i < 256; ++i) group.spawn(drain(run));
     co_await group.join();
   }
+  const double closing = seconds();
+  const double cpu = cpu_seconds();
   co_await spool->close();
+  if (mode == Mode::place) {
+    run.measure.wall_s = seconds() - closing;
+    run.measure.cpu_us = (cpu_seconds() - cpu) * 1e6;
+  }
   spool.reset();
   co_await spool::close_home(reactor, **home);
   out = std::move(run.measure);
   reactor.stop();
 }
 
-void report(std::string_view backend, const Setting& setting, size_t sessions, bool settles) {
+void report(std::string_view backend, const Setting& setting, size_t sessions, Mode mode) {
   std::string why;
   const auto choice =
       backend == "epoll" ? reactor::BackendChoice::epoll : reactor::BackendChoice::io_uring;
@@ -171,7 +182,7 @@ void report(std::string_view backend, const Setting& setting, size_t sessions, b
     Reactor reactor(std::move(*made), reactor::ReactorLimits{});
     reactor::TaskGroup group;
     reactor.post(
-        [&] { group.spawn(measure(reactor, setting, home + "/home", sessions, settles, result)); });
+        [&] { group.spawn(measure(reactor, setting, home + "/home", sessions, mode, result)); });
     reactor.run();
   }
   std::filesystem::remove_all(home);
@@ -179,10 +190,12 @@ void report(std::string_view backend, const Setting& setting, size_t sessions, b
     fmt::print("{:8} {:4} FAILED\n", backend, sessions);
     return;
   }
+  constexpr const char* kNames[] = {"accept", "relay", "place"};
   std::sort(result.latency_us.begin(), result.latency_us.end());
   const auto count = static_cast<double>(result.latency_us.size());
   fmt::print("{:8} {:7} {:8} {:>9.0f} {:>9.1f} {:>9.1f} {:>9.0f} {:>9.0f} {:>9.1f}\n", backend,
-             settles ? "relay" : "accept", sessions, count / result.wall_s, result.cpu_us / count,
+             kNames[static_cast<size_t>(mode)], sessions, count / result.wall_s,
+             result.cpu_us / count,
              count * static_cast<double>(setting.body_bytes) / result.wall_s / 1e6,
              result.latency_us[result.latency_us.size() / 2],
              result.latency_us[result.latency_us.size() * 99 / 100],
@@ -208,9 +221,10 @@ int main(int count, char** arguments) {
              "msg/s", "CPU us", "MB/s", "p50 us", "p99 us", "per group");
   for (const std::string_view backend : {"io_uring", "epoll"}) {
     if (backends.find(backend) == std::string::npos) continue;
-    for (const bool settles : {false, true}) {
-      for (const size_t number : sessions) report(backend, setting, number, settles);
+    for (const Mode mode : {Mode::accept, Mode::relay}) {
+      for (const size_t number : sessions) report(backend, setting, number, mode);
     }
+    report(backend, setting, sessions.back(), Mode::place);
   }
   return 0;
 }
