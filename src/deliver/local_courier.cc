@@ -18,6 +18,11 @@ reactor::task<void> drop_message(Engine& engine, Work& work) {
     co_return;
   }
   std::vector<size_t> recipients(work.recipients.begin(), work.recipients.end());
+  // Mail for an alias is mail for the default domain, as in IIS.
+  for (const size_t index : recipients) {
+    smtp::Mailbox& address = work.message.envelope.recipients[index].address;
+    address = work.router->restamp(address);
+  }
   std::string trace = message::return_path_field(work.message.envelope.reverse_path);
   const result<void> dropped =
       co_await engine.around.spool.to_drop(work.message, std::move(recipients), std::move(trace));
