@@ -21,7 +21,7 @@ class Captured:
         self.recipients = envelope["forward_paths"]
         self.mail_parameters = envelope["mail_parameters"]
         self.recipient_parameters = envelope["rcpt_parameters"]
-        self.hello = envelope["hello"]
+        self.client, self.hello = envelope["client"], envelope["hello"]
         self.violations = envelope["violations"]
 
     def parsed(self):
