@@ -114,6 +114,7 @@ bool Journal::start_group() {
   while (!placed_.empty() && group->builder.add(PlacedRecord{placed_.back()})) placed_.pop_back();
   group->segment = active_;
   group->sequence = next_sequence_++;
+  last_group_at_ = reactor_.now();
   ++active_->pins;
   in_flight_.push_back(std::move(group));
   tasks_.spawn(write(*in_flight_.back()));

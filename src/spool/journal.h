@@ -107,6 +107,8 @@ class Journal {
   uint64_t next_segment_bytes() const;
   reactor::task<void> make_spare();
   bool can_retire_oldest() const;
+  bool is_idle() const;
+  reactor::task<void> give_space_back();
   reactor::task<void> retire_oldest();
   uint64_t new_mail_reserve_blocks() const;
   std::unique_ptr<Group> take_group();
@@ -133,6 +135,7 @@ class Journal {
   Segment* active_ = nullptr;
   uint64_t segment_bytes_ = kSegmentBytesFirst;
   Instant next_make_at_{};
+  Instant last_group_at_{};
 
   uint64_t next_sequence_ = 1;
   uint64_t durable_through_ = 0;

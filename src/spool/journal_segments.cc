@@ -15,7 +15,8 @@ bool Journal::is_oldest(const Segment& segment) const {
 
 void Journal::unpin(Segment& segment) {
   MAILROOT_ASSERT(segment.pins > 0, "a pin is released once");
-  if (--segment.pins == 0 && can_retire_oldest()) keeper_wake_.notify_one();
+  if (--segment.pins > 0) return;
+  if (&segment == active_ || can_retire_oldest()) keeper_wake_.notify_one();
 }
 
 // The next spare becomes active; false when there is none.
@@ -92,7 +93,7 @@ bool Journal::can_retire_oldest() const {
 task<void> Journal::retire_oldest() {
   std::unique_ptr<Segment> segment = std::move(live_.front());
   live_.pop_front();
-  const bool reuse = !segment->abandoned && spares_.empty() &&
+  const bool reuse = !segment->abandoned && spares_.empty() && active_ != nullptr &&
                      segment->size_bytes >= std::min(segment_bytes_, next_segment_bytes());
   result<void> outcome{};
   if (reuse) {
@@ -114,6 +115,24 @@ task<void> Journal::retire_oldest() {
   }
 }
 
+// A server that had its mail gives the space back; the next message makes a small segment again.
+bool Journal::is_idle() const {
+  if (state_ != State::working || closing_ || active_ == nullptr || live_.size() > 1) return false;
+  return active_->pins == 0 && in_flight_.empty() && outcomes_.empty() && mail_.empty();
+}
+
+task<void> Journal::give_space_back() {
+  active_ = nullptr;
+  segment_bytes_ = kSegmentBytesFirst;
+  while (can_retire_oldest()) co_await retire_oldest();
+  while (!spares_.empty() && active_ == nullptr) {
+    auto spare = std::move(spares_.back());
+    spares_.pop_back();
+    const auto removed = co_await store_.remove(*spare);
+    if (!removed) ++failures_total_;
+  }
+}
+
 task<void> Journal::run_keeper() {
   while (!(closing_ && writer_ended_)) {
     if (can_retire_oldest()) {
@@ -129,8 +148,13 @@ task<void> Journal::run_keeper() {
       client_.relieve(*live_.front());
       if (can_retire_oldest()) continue;
     }
+    const Instant idle_at = is_idle() ? last_group_at_ + kIdleJournal : kNever;
+    if (reactor_.now() >= idle_at) {
+      co_await give_space_back();
+      continue;
+    }
     reactor::Wait wait;
-    wait.deadline = due;
+    wait.deadline = std::min(due, idle_at);
     co_await keeper_wake_.wait(reactor_, wait);
   }
 }

@@ -28,6 +28,7 @@ inline constexpr size_t kSegmentsPressure = 4;  // then the oldest is emptied by
 inline constexpr size_t kSegmentsMax = 8;  // then commits wait for the oldest to be emptied ...
 inline constexpr size_t kSegmentsHardMax = 64;  // ... and if it cannot be, more are made slowly
 inline constexpr uint64_t kSettleReserveBytes = 256 * kKiB;  // of the last segment: no new mail
+inline constexpr Duration kIdleJournal = std::chrono::minutes(1);  // then its space is given back
 inline constexpr size_t kPrewriteChunk = kMiB;
 static_assert(kRecordMax + kInlineBodyMax + kSettleReserveBytes + 8192 < kSegmentBytesFirst,
               "any one ticket fits an empty segment");

@@ -335,3 +335,26 @@ TEST_CASE(
                 CHECK(found.size() == 2);
               }});
 }
+
+TEST_CASE("a journal that has nothing to keep gives its space back, and begins anew") {
+  run_scenes({[](Scene& scene) -> task<void> {
+                const std::string journal = std::string(kHome) + "/Journal/0";
+                for (int i = 0; i < 40; ++i) {
+                  const QueueId id = co_await scene.rig.accept(text_of(100'000));
+                  const CommitResult outcome = co_await scene.rig.finish(id);
+                  CHECK(outcome == CommitResult::durable);
+                }
+                CHECK_FALSE(scene.disk.list(journal).empty());
+                co_await scene.rig.pause(70'000);
+                CHECK(scene.disk.list(journal).empty());
+                notes.kept = co_await scene.rig.accept("after the pause");
+                CHECK(scene.disk.list(journal).size() == 1);
+                co_await scene.rig.pause(70'000);
+                CHECK(scene.disk.list(journal).size() == 1);
+              },
+              [](Scene& scene) -> task<void> {
+                const auto content = co_await scene.rig.content_of(notes.kept);
+                REQUIRE(content.has_value());
+                CHECK(*content == "after the pause");
+              }});
+}

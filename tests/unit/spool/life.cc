@@ -215,6 +215,8 @@ reactor::sim::WorldOptions unkind(uint64_t seed) {
   }
   if (random() % 2 == 0) options.faults.early_write_back = 0.3;
   options.faults.ordered_names = random() % 2 == 0;
+  // Every third disk refuses our alignment: buffered writes, each followed by a sync.
+  if (seed % 3 == 2) options.direct_align_bytes = 65536;
   return options;
 }
 
