@@ -1,4 +1,4 @@
-// A spool in a real directory on the epoll backend, and the steps that tests repeat.
+// A spool in a real directory, on epoll and io_uring, and the steps that tests repeat.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -239,8 +239,7 @@ class Watchdog final : public reactor::Timer {
   }
 };
 
-inline void run_spool(Body body, reactor::BackendChoice choice = reactor::BackendChoice::epoll,
-                      const std::string& parent = "/tmp") {
+inline void run_spool_on(reactor::BackendChoice choice, Body body) {
   std::string why;
   auto backend = reactor::make_backend(choice, reactor::BackendOptions{}, why);
   if (!backend) {
@@ -248,7 +247,7 @@ inline void run_spool(Body body, reactor::BackendChoice choice = reactor::Backen
     return;
   }
   Reactor reactor(std::move(*backend), reactor::ReactorLimits{});
-  TemporaryDirectory directory(parent);
+  TemporaryDirectory directory;
   Watchdog watchdog;
   {
     Rig rig(reactor);
@@ -259,6 +258,11 @@ inline void run_spool(Body body, reactor::BackendChoice choice = reactor::Backen
     REQUIRE(group.running() == 0);
   }
   reactor.cancel_timer(watchdog);
+}
+
+inline void run_spool(Body body) {
+  run_spool_on(reactor::BackendChoice::epoll, body);
+  run_spool_on(reactor::BackendChoice::io_uring, body);
 }
 
 }  // namespace mailroot::spool::test
