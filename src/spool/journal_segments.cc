@@ -124,7 +124,9 @@ bool Journal::is_idle() const {
 task<void> Journal::give_space_back() {
   active_ = nullptr;
   segment_bytes_ = kSegmentBytesFirst;
-  while (can_retire_oldest()) co_await retire_oldest();
+  while (can_retire_oldest()) {
+    co_await retire_oldest();
+  }
   while (!spares_.empty() && active_ == nullptr) {
     auto spare = std::move(spares_.back());
     spares_.pop_back();
