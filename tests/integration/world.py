@@ -155,6 +155,15 @@ class World:
         [line] = [line for line in status.splitlines() if line.startswith(field + ":")]
         return int(line.split()[1]) * 1024
 
+    def expect_memory_growth_below(self, limit_bytes, since_bytes):
+        grown = self.memory_bytes() - since_bytes
+        # Under a sanitizer freed memory is kept for a while and says nothing.
+        assert grown < limit_bytes or self.is_sanitized(), f"memory grew by {grown} bytes"
+
+    def is_sanitized(self):
+        options = json.loads((self.build / "meson-info/intro-buildoptions.json").read_text())
+        return any(o["name"] == "b_sanitize" and o["value"] != "none" for o in options)
+
     def ctl(self, *arguments, check=True):
         done = subprocess.run(
             [self.build / "src/mailrootctl/mailrootctl", "--socket",

@@ -140,8 +140,7 @@ def scenario_a_reply_of_20000_lines_is_read_or_refused(world):
     before = world.memory_bytes("VmRSS")
     world.send("bob@example.org")
     until(lambda: world.events("delivered") or world.events("deferred"), "an outcome")
-    grown = world.memory_bytes() - before
-    assert grown < 16 * 1024 * 1024, f"memory grew by {grown} bytes"
+    world.expect_memory_growth_below(16 * 1024 * 1024, before)
     assert sink.count() == 1 or len(world.queue()) == 1
 
 

@@ -101,8 +101,7 @@ def scenario_50_megabytes_arrive_as_they_were(world):
     [message] = sink.wait_for(1)
     received = message.content[-len(content):]
     assert hashlib.sha256(received).digest() == hashlib.sha256(content).digest()
-    grown = world.memory_bytes() - before
-    assert grown < 64 * 1024 * 1024, f"memory grew by {grown} bytes"
+    world.expect_memory_growth_below(64 * 1024 * 1024, before)
     world.wait_for_empty_queue()
 
 

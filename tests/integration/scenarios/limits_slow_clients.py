@@ -70,8 +70,7 @@ def scenario_a_client_that_never_reads_is_cut_off(world):
         pass
     [event] = world.wait_for_event("connection")
     assert "does not read" in event["reason"], event
-    grown = world.memory_bytes() - before
-    assert grown < 16 * 1024 * 1024, f"memory grew by {grown} bytes"
+    world.expect_memory_growth_below(16 * 1024 * 1024, before)
 
 
 def scenario_others_are_served_meanwhile(world):
