@@ -46,8 +46,8 @@ def durable_writes_and_replies(lines):
 
 def scenario_each_250_has_its_own_finished_write_before_it(world):
     if world.io != "epoll":
-        raise worlds.Skipped("io_uring makes no system call per write: the spool's tests in the simulator "
-                      "prove the order there")
+        raise worlds.Skipped("io_uring makes no system call per write: the spool's tests in the "
+                             "simulator prove the order there")
     if world.is_sanitized():
         raise worlds.Skipped("the leak checker does not work under strace")
     world.write_server(smart_host="[127.0.0.1]:1")
