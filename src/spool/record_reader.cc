@@ -92,7 +92,11 @@ smtp::Envelope read_envelope(ByteReader& reader) {
   envelope.envelope_id = reader.string();
   const bool has_size = read_bool(reader);
   const auto declared_size = reader.integer<uint64_t>();
-  if (has_size) envelope.declared_size_bytes = declared_size;
+  if (has_size) {
+    envelope.declared_size_bytes = declared_size;
+  } else if (declared_size != 0) {
+    reader.reject();
+  }
   const auto count = reader.integer<uint32_t>();
   if (count > message::kQueueRecipientsMax || count * kRecipientBytesMin > reader.left()) {
     reader.reject();
