@@ -135,8 +135,10 @@ task<std::string> run_queue(Supervisor& supervisor, const Command& command, Righ
 
 task<std::string> reload(Supervisor& supervisor) {
   const auto report = co_await supervisor.reload();
-  const ordered_json json = {
-      {"applied", report.applied}, {"problems", report.problems}, {"changes", report.changes}};
+  const ordered_json json = {{"applied", report.applied},
+                             {"problems", report.problems},
+                             {"changes", report.changes},
+                             {"warnings", report.warnings}};
   if (report.applied) co_return line_of(json) + "250 applied\n";
   co_return "550-" + dump(json) + "\n550 refused, the running configuration stays\n";
 }

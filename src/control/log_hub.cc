@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -47,7 +48,11 @@ class Ring final : public log::Sink {
     if (urgent) ready_.notify_one();
   }
 
-  bool enabled(log::Level level) const override { return level >= level_; }
+  bool enabled(log::Level level) const override {
+    return level >= level_.load(std::memory_order_relaxed);
+  }
+
+  void set_level(log::Level level) { level_.store(level, std::memory_order_relaxed); }
 
   std::vector<Entry> take(uint64_t& dropped) {
     std::vector<Entry> out;
@@ -58,7 +63,7 @@ class Ring final : public log::Sink {
   }
 
  private:
-  log::Level level_;
+  std::atomic<log::Level> level_;
   std::condition_variable& ready_;
   std::mutex mutex_;
   std::vector<Entry> entries_;
@@ -151,6 +156,12 @@ LogHub::~LogHub() {
 log::Sink& LogHub::make_sink() {
   const std::lock_guard guard(impl_->mutex);
   return impl_->rings.emplace_back(impl_->options.level, impl_->ready);
+}
+
+void LogHub::set_level(log::Level level) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->options.level = level;
+  for (Ring& ring : impl_->rings) ring.set_level(level);
 }
 
 }  // namespace mailroot::control

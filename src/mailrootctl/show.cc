@@ -132,6 +132,9 @@ void show_reload(const std::vector<std::string>& documents) {
       fmt::print("{}\n", problem.get<std::string>());
     }
     for (const auto& change : report["changes"]) fmt::print("{}\n", change.get<std::string>());
+    for (const auto& warning : report["warnings"]) {
+      fmt::print("warning: {}\n", warning.get<std::string>());
+    }
   }
 }
 

@@ -136,7 +136,10 @@ int run_with(const std::string& config_file, Snapshot snapshot, control::LogHub&
   }
   reactor::Reactor control(std::move(*backend), {});
   log::Sink& log = hub.make_sink();
-  server::Supervisor supervisor(control, {config_file}, log);
+  server::Supervisor::Options options;
+  options.config_file = config_file;
+  options.on_reload = [&hub](const config::Service& service) { hub.set_level(service.log_level); };
+  server::Supervisor supervisor(control, std::move(options), log);
   control::ControlServer socket(control, supervisor, log);
   auto opened = socket.open(snapshot->service.control_socket);
   if (!opened) {

@@ -5,6 +5,7 @@
 
 #include "limits.h"
 #include "mailroot/base/assert.h"
+#include "mailroot/config/describe.h"
 #include "mailroot/config/load.h"
 #include "supervisor_state.h"
 
@@ -54,6 +55,15 @@ ShardOptions shard_options(const config::Service& service, uint32_t index, uint3
   return options;
 }
 
+// Said at each reload, until the restart.
+void warn_of_restart(const config::Service& at_start, config::ConfigSnapshot& next) {
+  for (const config::ChangedKey& key : config::changed_keys(at_start, next.service)) {
+    if (key.reload != config::Reload::restart) continue;
+    next.warnings.push_back(key.path +
+                            " was changed; that takes effect when mailrootd is restarted");
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(State state) {
@@ -98,6 +108,7 @@ void Supervisor::State_::leave() {
 task<std::expected<void, std::vector<std::string>>> Supervisor::start(
     std::vector<log::Sink*> shard_logs, std::shared_ptr<const config::ConfigSnapshot> snapshot) {
   State_& state = *state_;
+  state.service_at_start = snapshot->service;
   const auto cpus = allowed_cpus();
   const auto count = static_cast<uint32_t>(shard_logs.size());
   for (uint32_t index = 0; index < count; ++index) {
@@ -145,8 +156,11 @@ task<ReloadReport> Supervisor::reload() {
     state.leave();
     co_return report;
   }
+  warn_of_restart(state.service_at_start, *loaded);
   auto next = std::make_shared<const config::ConfigSnapshot>(std::move(*loaded));
   report = co_await state.apply(std::move(next), {});
+  report.warnings = state.snapshot->warnings;
+  if (state.options.on_reload) state.options.on_reload(state.snapshot->service);
   state.last_reload = "applied";
   state.leave();
   co_return report;

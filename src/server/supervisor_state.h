@@ -73,6 +73,7 @@ struct Supervisor::State_ {
   log::Sink& log;
   SocketMaker sockets;
   Instant started_at;
+  config::Service service_at_start;  // what is fixed until a restart
   std::shared_ptr<const config::ConfigSnapshot> snapshot;
   std::shared_ptr<const config::BindingTable> table = std::make_shared<config::BindingTable>();
   std::vector<std::unique_ptr<Shard>> shards;

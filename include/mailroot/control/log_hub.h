@@ -28,6 +28,8 @@ class LogHub {
 
   // One per writing thread; lives as long as the hub.
   log::Sink& make_sink();
+  // The least important events that are written, from now on. Any thread.
+  void set_level(log::Level level);
 
  private:
   struct Impl;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,7 @@ struct ReloadReport {
   bool applied = false;
   std::vector<std::string> problems;  // level 1: nothing was changed
   std::vector<std::string> changes;   // sentences, one per server that is not merely kept
+  std::vector<std::string> warnings;  // sentences, also of what waits for a restart
 };
 
 struct QueuedMessage {
@@ -87,6 +89,8 @@ class Supervisor {
   struct Options {
     std::string config_file;
     bool allow_built_in_default = true;
+    // Called on the control thread when a reload was applied.
+    std::function<void(const config::Service&)> on_reload = {};
   };
   Supervisor(reactor::Reactor& control, Options options, log::Sink& log);
   ~Supervisor();
