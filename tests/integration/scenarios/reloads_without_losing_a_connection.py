@@ -179,6 +179,39 @@ def scenario_a_reload_that_changes_nothing_changes_nothing(world):
     session.expect(b"NOOP\r\n", "250")
 
 
+def scenario_what_waits_for_a_restart_is_said(world):
+    world.write_server()
+    world.start()
+    file = world.directory / "mailroot.yaml"
+    good = file.read_text()
+    file.write_text(good.replace("shards: 2", "shards: 1"))
+    for _ in range(2):  # again at every reload
+        [report] = world.ctl_json("reload")
+        [warning] = [text for text in report["warnings"] if "service.shards" in text]
+        assert report["applied"] and "restart" in warning, report
+        assert warning in world.ctl("status").stdout
+        assert world.ctl_json("status")[0]["shards"] == 2
+    file.write_text(good)
+    [report] = world.ctl_json("reload")
+    assert not any("service.shards" in text for text in report["warnings"]), report
+
+
+def scenario_the_log_level_is_live(world):
+    world.write_server()
+    world.start()
+    file = world.directory / "mailroot.yaml"
+    file.write_text(file.read_text().replace("log: {", "log: { level: warn,"))
+    world.ctl("reload")
+    world.send("ann@local.example")
+    until(lambda: world.mail_files("Drop"), "a file in Drop")
+    file.write_text(file.read_text().replace("level: warn", "level: info"))
+    world.ctl("reload")
+    world.send("ann@local.example", subject="second")
+    assert len(world.wait_for_event("accepted")) == 1
+    world.stop()
+    assert len(world.events("accepted")) == 1
+
+
 def scenario_a_new_home_takes_new_mail(world):
     world.write_server()
     world.start()
