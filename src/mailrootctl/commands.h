@@ -1,0 +1,37 @@
+// The command line in groups, a file each: every function adds its subcommands to `app`, whose
+// callbacks run after the whole line is read and leave the exit code in `code`. `settings` and
+// `code` outlive the parse.
+// Exit codes: 0 done, 1 refused or failed, 2 mailrootd cannot be reached; check: as mailrootd.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace mailroot::ctl {
+
+inline constexpr int kRefused = 1;
+inline constexpr int kUnreachable = 2;
+
+struct Settings {
+  std::string socket = "/run/mailroot/control.sock";
+  std::string config = "/etc/mailroot/mailroot.yaml";
+  bool json = false;
+};
+
+void add_looking(CLI::App& app, const Settings& settings, int& code);   // status servers check
+void add_queue(CLI::App& app, const Settings& settings, int& code);     // queue ...
+void add_changing(CLI::App& app, const Settings& settings, int& code);  // reload start stop ...
+
+// One line on standard error; gives `code` back.
+int complain(const std::string& text, int code);
+
+using Show = std::function<void(const std::vector<std::string>&)>;
+void show_nothing(const std::vector<std::string>& documents);
+
+// Asks the daemon one command, shows what came (as JSON when that is wanted), and the last line if
+// `say_last`. The exit code.
+int ask(const Settings& settings, const std::string& command, const Show& show, bool say_last);
+
+}  // namespace mailroot::ctl

@@ -1,0 +1,32 @@
+// What changes nothing: status, servers, check.
+#include <cstdio>
+
+#include "commands.h"
+#include "mailroot/config/load.h"
+#include "show.h"
+
+namespace mailroot::ctl {
+
+namespace {
+
+int check(const Settings& settings) {
+  const auto result = config::check(settings.config, {});
+  std::fputs(result.report().c_str(), result.exit_code == 0 ? stdout : stderr);
+  return result.exit_code;
+}
+
+}  // namespace
+
+void add_looking(CLI::App& app, const Settings& settings, int& code) {
+  app.add_subcommand("status", "the service, its virtual servers and their figures")->callback([&] {
+    code = ask(settings, "status", show_status, false);
+  });
+  app.add_subcommand("servers", "the virtual servers, their states and reasons")->callback([&] {
+    code = ask(settings, "servers", show_servers, false);
+  });
+  app.add_subcommand("check", "check the configuration files; nothing is changed")->callback([&] {
+    code = check(settings);
+  });
+}
+
+}  // namespace mailroot::ctl
