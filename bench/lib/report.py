@@ -66,6 +66,8 @@ def ratios(case, rows):
             ratio = postfix["bytes_each"] / row["bytes_each"] if row["bytes_each"] > 0 else 0
             lines.append(f"{name}: {ratio:.1f} times less memory a connection than Postfix")
             continue
+        if not row["messages"]:
+            continue
         rate = row["messages_per_s"] / max(postfix["messages_per_s"], 1e-9)
         cpu = postfix["cpu_us"] / max(row["cpu_us"], 1e-9)
         lines.append(f"{name}: {rate:.2f} times Postfix's messages per second, "

@@ -126,7 +126,7 @@ class Sink:
 
 
 class Workplace:
-    """A directory for queues. Each run gets a new one and nothing is removed before the end:
+    """A directory for queues. Each run gets a new one and small mail is not removed before the end:
     ext4 is slow to make files shortly after many were removed, and that would count against
     whoever comes next."""
 
@@ -161,6 +161,11 @@ class Workplace:
         path = self.directory / f"{self.count:03}-{label.replace(' ', '-')}"
         path.mkdir()
         return path
+
+    def empty(self):
+        """Removes what runs left: only after large messages, which are few files."""
+        for path in self.directory.glob("[0-9]*-*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def describe(self):
         done = subprocess.run(["findmnt", "-no", "FSTYPE,OPTIONS,SOURCE", "-T", self.directory],

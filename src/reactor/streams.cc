@@ -222,6 +222,10 @@ result<BufferLease> ReceiveStream::Next::await_resume() {
 AcceptStream::AcceptStream(Reactor& reactor, Descriptor listener)
     : MultishotStream(reactor, Opcode::accept, listener, kStreamAcceptsMax) {}
 
+AcceptStream::AcceptStream(Reactor& reactor, Descriptor listener, OnRest on_rest)
+    : MultishotStream(reactor, Opcode::accept, listener, kStreamAcceptsMax),
+      on_rest_(std::move(on_rest)) {}
+
 AcceptStream::~AcceptStream() {
   while (has_ready()) reactor().close(take().value);
 }
@@ -238,6 +242,7 @@ bool AcceptStream::goes_on_after(int32_t system_errno) {
   }
   if (is_stopping()) return true;
   ++rests_;
+  if (on_rest_) on_rest_(error_from_errno(system_errno));
   hold();
   reactor().add_timer(*this, reactor().now() + kAcceptRest);
   return true;

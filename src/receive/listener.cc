@@ -43,7 +43,7 @@ void Listener::retire() {
 }
 
 task<void> Listener::run() {
-  reactor::AcceptStream arriving(reactor_, socket_);
+  reactor::AcceptStream arriving(reactor_, socket_, [this](Error reason) { note_rest(reason); });
   while (true) {
     // After retire() the scope is off and only the deadline ends the wait.
     const bool retiring = retire_at_ != kNever;
@@ -61,6 +61,22 @@ task<void> Listener::run() {
   co_await arriving.stop();
   co_await refusals_.join();
   co_await reactor_.close_now(socket_);
+}
+
+// No descriptor or no memory for one more connection: clients wait in the kernel's queue. Said at
+// once and then once an interval, as long as it lasts.
+void Listener::note_rest(Error reason) {
+  const Instant now = reactor_.now();
+  if (now < rest_said_until_) return;
+  rest_said_until_ = now + kRestLogInterval;
+  service_->log().write(
+      log::Event(log::Level::error, "accept_paused")
+          .with("server", service_->settings()->id)
+          .with("local", address_.to_string())
+          .with("reason", describe(reason.code))
+          .with("errno", reason.system_errno)
+          .with("advice",
+                "raise the limit of open files (LimitNOFILE) or lower connections.limit"));
 }
 
 // The socket is beyond use: asking it again would only keep the processor busy.

@@ -72,7 +72,7 @@ task<result<std::unique_ptr<Entry>>> SpoolImpl::prepare(DraftImpl& draft, smtp::
   head.size_bytes = draft.size_bytes();
   head.crc32c = draft.crc();
   const bool by_journal = !draft.is_streamed() && head.size_bytes <= kInlineBodyMax &&
-                          head.size_bytes <= drafts_.memory_body_max_bytes &&
+                          head.size_bytes <= drafts_.memory_body_max_bytes() &&
                           record_size(head.envelope) <= kInlineRecordMax;
   if (by_journal) {
     entry->body = std::make_shared<const SlabChain>(draft.take_chain());

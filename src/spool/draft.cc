@@ -38,7 +38,7 @@ size_t DraftImpl::window_bytes() const {
 bool DraftImpl::wants_flush() const {
   if (failure_) return false;
   if (stream_) return chain_.size_bytes() >= window_bytes();
-  return chain_.size_bytes() > world_.memory_body_max_bytes;
+  return chain_.size_bytes() > world_.memory_body_max_bytes();
 }
 
 void DraftImpl::expect_envelope(const smtp::Envelope& envelope) {

@@ -2,11 +2,13 @@
 // Queue/tmp with two windows in memory, one filling and one being written. Private to spool/.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "inode_pool.h"
+#include "limits.h"
 #include "mailroot/base/slab_pool.h"
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/smtp/content.h"
@@ -20,8 +22,16 @@ struct DraftWorld {
   SlabPool& slabs;
   InodePool& pool;
   reactor::TaskGroup& tasks;  // joined by the spool
-  uint64_t memory_body_max_bytes = 0;
+  uint64_t journal_body_max_bytes = 0;
   size_t streams = 0;  // large bodies in flight: they share kWindowsBytesTotal
+
+  // The longest body that may wait in memory and in the journal. Once half the memory is full of
+  // mail that waits, what would be written twice, to the journal and then to its file, goes to its
+  // file at once: placing could not keep up with what arrives.
+  uint64_t memory_body_max_bytes() const {
+    return slabs.is_half_high() ? std::min<uint64_t>(journal_body_max_bytes, kInlineBodyCrowdedMax)
+                                : journal_body_max_bytes;
+  }
 };
 
 // The file a large body goes to. Shared by its draft and the write in flight, which may outlive it.

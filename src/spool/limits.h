@@ -12,12 +12,13 @@ namespace mailroot::spool {
 
 // Journal. A group is one write; at most two are in flight, acknowledged in order.
 inline constexpr size_t kGroupsInFlightMax = 2;
-inline constexpr size_t kGroupHeadMax = kMiB;           // records of one group
-inline constexpr size_t kGroupBytesMax = 4 * kMiB;      // one group, bodies included
-inline constexpr size_t kGroupPiecesMax = 1000;         // iovecs; IOV_MAX is 1024
-inline constexpr size_t kRecordMax = 256 * kKiB;        // larger envelopes go by Queue file
-inline constexpr size_t kInlineBodyMax = 256 * kKiB;    // larger bodies go by Queue file
-inline constexpr size_t kCausedInlineMax = 512 * kKiB;  // DSN bodies of one settlement
+inline constexpr size_t kGroupHeadMax = kMiB;               // records of one group
+inline constexpr size_t kGroupBytesMax = 4 * kMiB;          // one group, bodies included
+inline constexpr size_t kGroupPiecesMax = 1000;             // iovecs; IOV_MAX is 1024
+inline constexpr size_t kRecordMax = 256 * kKiB;            // larger envelopes go by Queue file
+inline constexpr size_t kInlineBodyMax = 256 * kKiB;        // larger bodies go by Queue file
+inline constexpr size_t kInlineBodyCrowdedMax = 16 * kKiB;  // ... while memory is half full
+inline constexpr size_t kCausedInlineMax = 512 * kKiB;      // DSN bodies of one settlement
 
 // Segments. They start small and grow with load.
 inline constexpr uint64_t kSegmentBytesFirst = kMiB;

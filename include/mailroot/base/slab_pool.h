@@ -34,6 +34,7 @@ class SlabPool {
 
   uint64_t used_bytes() const { return used_bytes_; }
   bool is_high() const { return used_bytes_ >= limits_.high_mark_bytes; }
+  bool is_half_high() const { return used_bytes_ >= limits_.high_mark_bytes / 2; }
 
  private:
   SlabPoolLimits limits_;

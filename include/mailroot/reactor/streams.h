@@ -3,6 +3,7 @@
 
 #include <coroutine>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -195,7 +196,10 @@ class AcceptStream final : public MultishotStream, private Timer {
     result<Descriptor> await_resume();
   };
 
+  // `on_rest` hears why, each time it has to rest; on the reactor's thread.
+  using OnRest = std::function<void(Error)>;
   AcceptStream(Reactor& reactor, Descriptor listener);
+  AcceptStream(Reactor& reactor, Descriptor listener, OnRest on_rest);
   ~AcceptStream();
   Next next(Wait wait) { return Next(*this, wait); }  // result<Descriptor>
   uint64_t rests() const { return rests_; }           // how often it had to rest
@@ -205,6 +209,7 @@ class AcceptStream final : public MultishotStream, private Timer {
   void on_stopped() override;
   void spill(Item&) override {}
   void on_timer() override;
+  OnRest on_rest_;
   uint64_t rests_ = 0;
 };
 

@@ -34,6 +34,7 @@ class Listener {
 
  private:
   reactor::task<void> rest_until_retired();
+  void note_rest(Error reason);
   void take(reactor::Descriptor connection);
   void refuse(reactor::Descriptor connection, std::string reply);
 
@@ -45,6 +46,7 @@ class Listener {
   reactor::TaskGroup refusals_;
   reactor::CancelScope accepting_;
   Instant retire_at_ = kNever;
+  Instant rest_said_until_{};
 };
 
 }  // namespace mailroot::receive

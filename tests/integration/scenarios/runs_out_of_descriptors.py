@@ -24,6 +24,7 @@ def scenario_a_flood_of_connections_is_outlived(world):
     time.sleep(1)
     used = (cpu_seconds(world.daemon.pid) - before) / (time.monotonic() - began)
     assert used < 0.5, f"it spins: {used:.2f} of a processor"
+    assert world.events("accept_paused"), "the log does not say why"
     for client in flood:
         client.close()
     for number in range(10):

@@ -207,6 +207,29 @@ TEST_CASE("DSNs caused by a settlement are messages of their own") {
   });
 }
 
+TEST_CASE("while memory is half full only small mail waits in it") {
+  run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
+    const bool started = co_await rig.start(directory.sub("home"), lazy());
+    REQUIRE(started);
+    co_await rig.accept(text_of(100'000));
+    CHECK(rig.spool->counters().hot == 1);
+    std::vector<std::byte*> others;
+    while (!rig.slabs.is_half_high()) others.push_back(rig.slabs.acquire(kLargeSlabSize));
+    const QueueId large = co_await rig.accept(text_of(100'000));
+    CHECK(rig.spool->counters().hot == 1);
+    const bool in_file = co_await rig.wait_for_files(directory.sub("home/Queue/new"), 1);
+    CHECK(in_file);
+    const auto content = co_await rig.content_of(large);
+    REQUIRE(content.has_value());
+    CHECK(*content == text_of(100'000));
+    co_await rig.accept(text_of(3000));
+    CHECK(rig.spool->counters().hot == 2);
+    for (std::byte* slab : others) rig.slabs.release(slab, kLargeSlabSize);
+    co_await rig.accept(text_of(100'000));
+    CHECK(rig.spool->counters().hot == 3);
+  });
+}
+
 TEST_CASE("a dropped draft leaves nothing behind") {
   run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
     const bool started = co_await rig.start(directory.sub("home"), lazy());
