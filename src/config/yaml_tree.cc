@@ -46,7 +46,10 @@ class TreeBuilder final : public YAML::EventHandler {
     count(extent, mark);
     if (open_.size() + extent.depth > kDepthMax) refuse_depth(mark);
     // The copy keeps the places of its anchor: a value is wrong where it is written.
-    add_to_parent(Node(node), extent);
+    Node copy(node);
+    copy.anchored = false;
+    copy.aliased = true;
+    add_to_parent(std::move(copy), extent);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -75,7 +78,7 @@ class TreeBuilder final : public YAML::EventHandler {
   // "the '[' of 3:12 is not closed", for an error met while a bracket is open.
   std::string unclosed_bracket() const {
     for (auto it = open_.rbegin(); it != open_.rend(); ++it) {
-      if (!it->flow) continue;
+      if (!it->node.flow) continue;
       const char bracket = it->node.kind == Node::Kind::list ? '[' : '{';
       return fmt::format("the '{}' of {}:{} is not closed", bracket, it->node.line,
                          it->node.column);
@@ -93,7 +96,6 @@ class TreeBuilder final : public YAML::EventHandler {
   struct Open {
     Node node;
     YAML::anchor_t anchor = 0;
-    bool flow = false;
     Extent extent{};  // so far
   };
   struct Anchored {
@@ -130,7 +132,8 @@ class TreeBuilder final : public YAML::EventHandler {
             YAML::EmitterStyle::value style) {
     if (tag != "?" && !tag.empty()) refuse_tag(mark);
     if (open_.size() >= kDepthMax) refuse_depth(mark);
-    open_.push_back({make_node(kind, mark), anchor, style == YAML::EmitterStyle::Flow});
+    open_.push_back({make_node(kind, mark), anchor});
+    open_.back().node.flow = style == YAML::EmitterStyle::Flow;
   }
 
   void close() {
@@ -141,7 +144,8 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void finish(Node node, YAML::anchor_t anchor, const Extent& extent) {
-    if (anchor != 0) anchored_[anchor] = {node, extent};
+    node.anchored = anchor != 0;
+    if (node.anchored) anchored_[anchor] = {node, extent};
     add_to_parent(std::move(node), extent);
   }
 

@@ -15,7 +15,10 @@ namespace mailroot::config {
 struct Node {
   enum class Kind : uint8_t { null, scalar, list, map };
   Kind kind = Kind::null;
-  bool quoted = false;  // a scalar that is text whatever it looks like
+  bool quoted = false;    // a scalar that is text whatever it looks like
+  bool flow = false;      // a list or map in brackets
+  bool anchored = false;  // others may be copies of it
+  bool aliased = false;   // a copy; line and column are those of its anchor
   int line = 1;
   int column = 1;
   std::string text;         // scalar
