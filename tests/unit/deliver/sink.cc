@@ -72,6 +72,9 @@ reactor::task<bool> Sink::answer(Session& session, std::string verb, std::string
     what = found->second[std::min(used, found->second.size() - 1)];
     ++used;
   }
+  if (what.delay > Duration{}) {
+    co_await reactor_.sleep_until(reactor_.now() + what.delay, {kNever, &scope_});
+  }
   const bool said = co_await say(session, std::move(what.text));
   if (what.stall) {
     for (bool more = true; more;) {
@@ -83,10 +86,21 @@ reactor::task<bool> Sink::answer(Session& session, std::string verb, std::string
   co_return said && !what.close;
 }
 
+// Whether the last answer to `verb` was told to be a refusal.
+bool Sink::is_refused(const std::string& verb) const {
+  const auto found = rules.answers.find(verb);
+  if (found == rules.answers.end()) return false;
+  const auto used = used_.find(verb);
+  const size_t count = used == used_.end() ? 0 : used->second;
+  const Answer& last =
+      found->second[std::min(std::max<size_t>(count, 1), found->second.size()) - 1];
+  return last.text.starts_with('4') || last.text.starts_with('5');
+}
+
 reactor::task<bool> Sink::take_data(Session& session) {
-  size_t end = session.input.starts_with(".\r\n") ? 0 : std::string::npos;
+  size_t end = std::string::npos;
   while (end == std::string::npos) {
-    end = session.input.find("\r\n.\r\n");
+    end = session.input.starts_with(".\r\n") ? 0 : session.input.find("\r\n.\r\n");
     if (end != std::string::npos) break;
     if (rules.close_in_content > 0 && session.input.size() >= rules.close_in_content) {
       co_return false;
@@ -119,7 +133,7 @@ reactor::task<bool> Sink::handle(Session& session, std::string line) {
   std::string verb = line.substr(0, line.find(' '));
   commands.push_back(line);
   if (verb == "EHLO" || verb == "HELO") {
-    std::string reply;
+    std::string reply = "250-sink.example\r\n";
     for (const auto& offer : rules.offers) reply += "250-" + offer + "\r\n";
     co_return co_await answer(session, verb, reply + "250 HELP\r\n");
   }
@@ -127,6 +141,9 @@ reactor::task<bool> Sink::handle(Session& session, std::string line) {
     session.message = SinkMessage();
     session.message.mail = line;
     session.message.connection = session.number;
+  }
+  if (verb == "RCPT" && is_refused("MAIL")) {
+    co_return co_await say(session, "503 5.5.1 MAIL first\r\n");
   }
   if (verb == "RCPT") {
     const std::string path = line.substr(8, line.find('>') - 7);

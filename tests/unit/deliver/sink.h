@@ -17,6 +17,7 @@ struct Answer {
   std::string text;
   bool close = false;
   bool stall = false;  // says nothing more, keeps the connection open
+  Duration delay{};    // before it is said
 };
 
 struct SinkRules {
@@ -63,6 +64,7 @@ class Sink {
   reactor::task<bool> answer(Session& session, std::string verb, std::string usual);
   reactor::task<bool> say(Session& session, std::string text);
   reactor::task<bool> handle(Session& session, std::string line);
+  bool is_refused(const std::string& verb) const;
   reactor::task<bool> take_data(Session& session);
   reactor::task<bool> take_bdat(Session& session, size_t size);
   reactor::task<bool> read_more(Session& session);

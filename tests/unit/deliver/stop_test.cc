@@ -52,6 +52,24 @@ TEST_CASE("a final reply that comes soon is heard") {
   });
 }
 
+TEST_CASE("what the next hop has whole is not cut, whichever reply is due") {
+  run_world([](World& world) -> reactor::task<void> {
+    // With CHUNKING the whole message leaves behind MAIL, whose reply is slow.
+    SinkRules rules;
+    rules.offers.push_back("CHUNKING");
+    rules.answers["MAIL"] = {{.text = "250 2.1.0 ok\r\n", .delay = 300ms}};
+    Sink& sink = world.add_sink(2, rules);
+    world.use_smart_hosts({"127.0.0.2"});
+    const QueueId id = world.send({"bob@far.example"}, kContent);
+    const bool reached = co_await world.wait_for([&sink] { return sink.commands.size() == 2; });
+    CHECK(reached);  // EHLO, MAIL
+    co_await world.dispatcher->stop();
+    CHECK(sink.messages.size() == 1);
+    CHECK(world.spool.at(id).done);
+    CHECK(world.dispatcher->queue().counters().messages == 0);
+  });
+}
+
 TEST_CASE("idle connections say QUIT") {
   run_world([](World& world) -> reactor::task<void> {
     Sink& sink = world.add_sink(2, {});
