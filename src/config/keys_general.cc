@@ -88,14 +88,15 @@ std::vector<Key<VS>> general_keys() {
        "The same for one client address."},
       {"connections.timeout",
        duration(at(&VS::connection_timeout), std::chrono::seconds(1), std::chrono::hours(24)),
-       Reload::new_sessions, "How long a client may be silent."},
+       Reload::new_sessions, "How long a client may be silent; then 421."},
   };
 }
 
 std::vector<Key<VS>> access_keys() {
   return {
       {"access.connect.allow", networks(at(&VS::access, &Access::connect_allow)), Reload::live,
-       "Who may connect; an empty list is everybody."},
+       "Who may connect; an empty list is everybody. Open sessions learn of it at their next "
+       "MAIL."},
       {"access.connect.deny", networks(at(&VS::access, &Access::connect_deny)), Reload::live,
        "Who may not; beats allow."},
       {"access.relay.allow", networks(at(&VS::access, &Access::relay_allow)), Reload::live,

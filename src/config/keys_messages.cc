@@ -151,7 +151,8 @@ std::vector<Key<VS>> directory_keys() {
       {"stamp_headers",
        choice(at(&VS::stamp_headers), {{"auto", "auto"}, {"always", "always"}, {"never", "never"}}),
        Reload::new_sessions,
-       "Add a missing Date and Message-ID; auto: only for Pickup and for clients that may relay."},
+       "Add a missing Date and Message-ID, and the default domain to addresses in From, To, Cc, "
+       "Reply-To and Sender that have none; auto: only for Pickup and for clients that may relay."},
       {"protocol_log.enabled", not_yet<VS>({"false"}), Reload::live, "Log every command."},
       {"protocol_log.format", not_yet<VS>({"w3c"}), Reload::live, "Its format."},
       {"protocol_log.rotate", not_yet<VS>({"daily"}), Reload::live, "When a new file begins."},

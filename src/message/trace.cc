@@ -62,12 +62,26 @@ std::string_view with_keyword(smtp::ExtendedProtocol protocol) {
   return "ESMTP";
 }
 
+namespace {
+
+// from-domain = "from" ( Domain / literal ) FWS "(" TCP-info ")"
+std::string from_clause(const ReceivedFacts& facts) {
+  std::string clause = "from " + harmless_name(facts.client_name) + " (";
+  if (facts.client_host && !facts.client_host->empty()) {
+    clause += harmless_name(*facts.client_host) + ' ';
+  }
+  clause += facts.client_ip->to_literal();
+  const bool is_unverified =
+      facts.client_host && !smtp::equals_ignoring_case(*facts.client_host, facts.client_name);
+  if (is_unverified) clause += " unverified";
+  return clause + ")\r\n\t";
+}
+
+}  // namespace
+
 std::string received_field(const ReceivedFacts& facts) {
   std::string field = "Received: ";
-  if (facts.client_ip) {
-    field += "from " + harmless_name(facts.client_name);
-    field += " (" + facts.client_ip->to_literal() + ")\r\n\t";
-  }
+  if (facts.client_ip) field += from_clause(facts);
   field += "by ";
   field += facts.by_host;
   if (facts.client_ip) {

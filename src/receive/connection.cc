@@ -69,6 +69,7 @@ Connection::Connection(reactor::Reactor& reactor, Service& service, reactor::Des
       local_(local),
       peer_(peer),
       scope_(server_scope),
+      lookup_scope_(&scope_),
       settings_(service.settings()),
       session_(rules_of(*settings_), peer),
       opened_(reactor.now()),
@@ -77,8 +78,11 @@ Connection::Connection(reactor::Reactor& reactor, Service& service, reactor::Des
 task<void> Connection::run() {
   service_.counters().connections_open.fetch_add(1, std::memory_order_relaxed);
   {
+    if (settings_->delivery.reverse_dns_lookup) lookup_.spawn(look_up_client());
     reactor::ReceiveStream stream(reactor_, socket_);
     co_await converse(stream);
+    lookup_scope_.cancel();
+    co_await lookup_.join();
     co_await stream.stop();
   }
   draft_.reset();
@@ -143,6 +147,7 @@ task<Connection::Next> Connection::act() {
     if (actions_.content_abandoned) {
       draft_.reset();
       header_scan_.reset();
+      held_header_.reset();
     }
     if (!actions_.content.empty()) {
       co_await store_content();

@@ -39,6 +39,9 @@ class Connection {
   void answer(const smtp::Answer& answer);
   void begin_content();
   std::optional<std::string> mail_refusal();
+  reactor::task<void> look_up_client();
+  bool append(ByteView piece);
+  bool release_header(bool is_whole);
   void refuse_content();
   Duration reply_timeout() const;
   Instant input_deadline() const;
@@ -52,11 +55,15 @@ class Connection {
   reactor::Descriptor socket_;
   SocketAddress local_, peer_;
   reactor::CancelScope scope_;
+  reactor::CancelScope lookup_scope_;
+  reactor::TaskGroup lookup_;
+  std::optional<std::string> client_host_;  // once looked up
   std::shared_ptr<const config::VirtualServer> settings_;
   smtp::ServerSession session_;
   smtp::Actions actions_;
   std::unique_ptr<spool::Draft> draft_;
   std::optional<message::HeaderScan> header_scan_;
+  std::optional<std::string> held_header_;
   std::string content_refusal_;  // the reply, once the draft was given up
   std::string end_reason_;
   Instant opened_, waiting_since_, content_began_{};

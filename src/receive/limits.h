@@ -19,6 +19,12 @@ inline constexpr std::chrono::seconds kStopMessageTime{10};  // to finish the on
 inline constexpr std::chrono::seconds kBodyGrace{300};
 inline constexpr uint64_t kBodyRateMinBytesPerSecond = 128;
 
+inline constexpr std::chrono::seconds kReverseLookupTimeout{5};  // from the client's connection on
+
+// A header section kept until it is whole, so that what it lacks can stand on top; longer ones are
+// passed as they are.
+inline constexpr size_t kHeldHeaderMaxBytes = 64 * 1024;
+
 inline constexpr size_t kRepliesGatheredMaxBytes = 8 * 1024;  // then sent, even amid input
 inline constexpr std::chrono::milliseconds kMemoryPause{20};  // between looks at slab memory
 // A new transaction waits this long for memory, then 452.

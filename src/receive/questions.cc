@@ -1,6 +1,8 @@
 // What the session asks and who knows the answer: policy, spool, queue.
+#include "client_host.h"
 #include "connection.h"
 #include "limits.h"
+#include "mailroot/message/bare_addresses.h"
 #include "mailroot/message/trace.h"
 
 namespace mailroot::receive {
@@ -51,6 +53,7 @@ task<void> Connection::ask() {
       break;
     }
     case Question::begin_content:
+      co_await lookup_.join();  // ends at its deadline, long before the client would lose patience
       begin_content();
       break;
     case Question::commit:
@@ -66,9 +69,15 @@ task<void> Connection::ask() {
 
 std::optional<std::string> Connection::mail_refusal() {
   if (scope_.is_cancelled()) return "421 4.3.2 Service shutting down";
+  if (auto refusal = service_.access_refusal(peer_.ip)) return refusal;
   if (auto refusal = service_.spool().refusal()) return refusal;
   if (service_.slabs().is_high()) return kNoMemory;
   return std::nullopt;
+}
+
+task<void> Connection::look_up_client() {
+  const reactor::Wait wait{reactor_.now() + kReverseLookupTimeout, &lookup_scope_};
+  client_host_ = co_await confirmed_host(service_.resolver(), peer_.ip, wait);
 }
 
 void Connection::begin_content() {
@@ -81,6 +90,7 @@ void Connection::begin_content() {
   message::ReceivedFacts facts;
   facts.client_name = session_.client_name();
   facts.client_ip = peer_.ip;
+  if (client_host_) facts.client_host = *client_host_;
   facts.by_host = settings_->fqdn;
   facts.protocol = session_.protocol();
   facts.queue_id = id;
@@ -91,7 +101,34 @@ void Connection::begin_content() {
     answer(rejection(kNoMemory));
     return;
   }
+  const std::string& stamp = settings_->stamp_headers;
+  held_header_.reset();
+  if (stamp == "always" || (stamp == "auto" && service_.is_relay_client(peer_.ip))) {
+    held_header_.emplace();
+  }
   answer({});
+}
+
+// The content of who submits mail gets the fields it lacks on top, and the default domain where an
+// address has none (decisions 10): its header section is kept until it is whole. Everybody else's
+// goes through. False: the draft failed.
+bool Connection::append(ByteView piece) {
+  const bool header_goes_on = header_scan_->add(piece);
+  if (!held_header_) return draft_->append(piece);
+  held_header_->append(as_text(piece));
+  if (header_goes_on && held_header_->size() <= kHeldHeaderMaxBytes) return true;
+  return release_header(!header_goes_on);
+}
+
+bool Connection::release_header(bool is_whole) {
+  const std::string held = std::move(*held_header_);
+  held_header_.reset();
+  if (!is_whole || header_scan_->finish().too_large) return draft_->append(as_bytes(held));
+  const std::string head =
+      message::missing_fields(header_scan_->finish(), reactor_.wall_now(), to_string(draft_->id()),
+                              settings_->fqdn) +
+      message::with_domain(held, message::bare_addresses(held), settings_->default_domain);
+  return draft_->append(as_bytes(head));
 }
 
 // Appends decoded content to the draft. When that fails the rest is swallowed by the session, so
@@ -99,8 +136,7 @@ void Connection::begin_content() {
 task<void> Connection::store_content() {
   for (const ByteView piece : actions_.content) {
     if (draft_ == nullptr) break;
-    header_scan_->add(piece);
-    if (!draft_->append(piece)) {
+    if (!append(piece)) {
       refuse_content();
       break;
     }
@@ -122,11 +158,16 @@ void Connection::refuse_content() {
     content_refusal_ = kNotStored;
   }
   draft_.reset();
+  held_header_.reset();
   session_.refuse_content(content_refusal_);
 }
 
 task<void> Connection::commit() {
   auto& counters = service_.counters();
+  if (held_header_ && !release_header(true)) {  // the content ended in its header section
+    content_refusal_ = kNoMemory;
+    draft_.reset();
+  }
   if (draft_ == nullptr) {
     // The last of the content and the end of data came in one piece, and the draft could not take
     // it: the session had asked before it could be told.

@@ -83,6 +83,11 @@ std::optional<std::string> ServerShard::refusal(const SocketAddress& local,
   return std::nullopt;
 }
 
+std::optional<std::string> ServerShard::access_refusal(const IpAddress& client) const {
+  if (policy_.router->may_connect(client)) return std::nullopt;
+  return "550 5.7.1 Access denied";
+}
+
 std::optional<std::string> ServerShard::relay_refusal(const smtp::Mailbox& recipient,
                                                       const IpAddress& client) const {
   auto decision = policy_.router->decide(recipient, client, false);

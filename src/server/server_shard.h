@@ -63,6 +63,11 @@ class ServerShard final : public receive::Service {
                                      const SocketAddress& peer) const override;
   std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient,
                                            const IpAddress& client) const override;
+  std::optional<std::string> access_refusal(const IpAddress& client) const override;
+  bool is_relay_client(const IpAddress& client) const override {
+    return policy_.router->is_relay_client(client);
+  }
+  dns::Resolver& resolver() override { return shard_.resolver(); }
   spool::Spool& spool() override { return *spool_; }
   SlabPool& slabs() override { return shard_.slabs(); }
   receive::Admission& admission() override { return shared_->admission; }

@@ -16,7 +16,10 @@ namespace mailroot::message {
 struct ReceivedFacts {
   std::string_view client_name;  // argument of EHLO; made harmless here, so give it as it came
   std::optional<IpAddress> client_ip;  // nothing: not received by SMTP (Pickup)
-  std::string_view by_host;            // our FQDN
+  // delivery.reverse_dns_lookup: the client's name in DNS, which leads back to its address; empty
+  // when there is none. Nothing: not asked.
+  std::optional<std::string_view> client_host = std::nullopt;
+  std::string_view by_host;                                         // our FQDN
   smtp::ExtendedProtocol protocol = smtp::ExtendedProtocol::esmtp;  // WITH (RFC 3848, 6531)
   std::string_view queue_id;
   // Set only when the message has exactly one recipient: more would reveal blind copies.
@@ -25,7 +28,8 @@ struct ReceivedFacts {
 };
 
 // "Received: from ... by ... with ESMTP id ...; date CRLF", folded, at most 78 columns where the
-// parts allow, ends in CRLF.
+// parts allow, ends in CRLF. With a lookup: "from helo (host.example [192.0.2.7])"; "unverified"
+// behind the address says, as IIS did, that helo is not the client's name in DNS.
 std::string received_field(const ReceivedFacts& facts);
 
 // "Return-Path: <ann@example.com>CRLF", for Drop only (final delivery).

@@ -11,6 +11,7 @@
 #include "mailroot/base/log.h"
 #include "mailroot/base/slab_pool.h"
 #include "mailroot/config/snapshot.h"
+#include "mailroot/dns/resolver.h"
 #include "mailroot/receive/admission.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/spool/spool.h"
@@ -44,6 +45,12 @@ class Service {
   // Nothing when mail for `recipient` may be taken from `client`, else the whole reply.
   virtual std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient,
                                                    const IpAddress& client) const = 0;
+  // Nothing when access.connect lets `client` be here, else the whole reply to its MAIL: asked each
+  // time, so that a right that was revoked ends with the transaction (decisions 30).
+  virtual std::optional<std::string> access_refusal(const IpAddress& client) const = 0;
+  // On access.relay.allow: a client that submits mail (stamp_headers: auto).
+  virtual bool is_relay_client(const IpAddress& client) const = 0;
+  virtual dns::Resolver& resolver() = 0;
   virtual spool::Spool& spool() = 0;
   virtual SlabPool& slabs() = 0;
   virtual Admission& admission() = 0;

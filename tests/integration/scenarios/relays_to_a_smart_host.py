@@ -80,6 +80,33 @@ def scenario_a_domain_may_have_its_own_smart_host(world):
     assert special.wait_for(1)[0].recipients == ["carol@a.partner.example"]
 
 
+def scenario_submitted_mail_is_completed_and_that_of_strangers_is_not(world):
+    """stamp_headers: auto. Relay clients may forget Date and Message-ID; they are put on top."""
+    sink = world.sink()
+    text = (
+        "domains:\n"
+        f"  - {{ name: open.example, type: remote, relay: true, smart_host: [\"{sink.smart_host}\"]"
+        " }\n")
+    content = b"Subject: bare\r\n\r\nx\r\n"
+    world.write_server(text=text)
+    world.start()
+    client = world.raw()
+    client.hello()
+    client.message(content, recipient="bob@open.example")
+    [message] = sink.wait_for(1)
+    assert message.parsed()["Date"] and message.parsed()["Message-ID"], message.content
+    assert message.content.endswith(content), message.content
+    world.write_server(text=text, relay=False)
+    world.ctl("reload")
+    client = world.raw()
+    client.hello()
+    client.message(content, recipient="carol@open.example")
+    [_, message] = sink.wait_for(2)
+    assert message.parsed()["Date"] is None and message.parsed()["Message-ID"] is None
+    received = message.content[:-len(content)]
+    assert received.startswith(b"Received: ") and received.count(b"\r\n") <= 4, received
+
+
 def scenario_a_loop_is_ended(world):
     """Our own address as smart host is the administrator's mistake; a header with too many
     Received fields is a loop somewhere."""

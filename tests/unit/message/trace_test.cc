@@ -57,6 +57,23 @@ TEST_CASE("what is no time is none") {
   }
 }
 
+TEST_CASE("Received after a reverse lookup") {
+  ReceivedFacts asked = facts();
+  const auto begins = [&](std::string_view text) {
+    return received_field(asked).starts_with("Received: from client.example.com " +
+                                             std::string(text) + "\r\n\tby relay.");
+  };
+  CHECK(begins("([192.0.2.1])"));
+  asked.client_host = "";
+  CHECK(begins("([192.0.2.1] unverified)"));
+  asked.client_host = "Client.example.COM";
+  CHECK(begins("(Client.example.COM [192.0.2.1])"));
+  asked.client_host = "other.example";
+  CHECK(begins("(other.example [192.0.2.1] unverified)"));
+  asked.client_host = "a) b\r\nX: ";
+  CHECK(begins("(a??b??X:? [192.0.2.1] unverified)"));
+}
+
 TEST_CASE("Received") {
   CHECK(received_field(facts()) ==
         "Received: from client.example.com ([192.0.2.1])\r\n"

@@ -40,6 +40,187 @@ TEST_CASE_TEMPLATE("a message is accepted", World, MAILROOT_KERNEL_WORLDS) {
   });
 }
 
+namespace {
+
+// What the spool has below Received.
+task<std::string> stored_content(SmtpRig& rig, std::string content) {
+  Client client(rig);
+  co_await client.connect();
+  const bool begun = co_await client.begin();
+  REQUIRE(begun);
+  auto answer = co_await client.ask("DATA");
+  REQUIRE(answer.starts_with("354"));
+  const size_t before = rig.spool().stored.size();
+  for (const char byte : content) {  // every byte may come alone
+    const bool sent = co_await client.send(std::string(1, byte));
+    REQUIRE(sent);
+  }
+  answer = co_await client.ask(".");
+  CHECK(answer.starts_with("250"));
+  REQUIRE(rig.spool().stored.size() == before + 1);
+  co_await client.finish();
+  std::string all = rig.spool().stored.back().content;
+  const size_t end = all.find("+0000\r\n");  // of Received
+  REQUIRE(end != std::string::npos);
+  co_return all.substr(end + 7);
+}
+
+}  // namespace
+
+TEST_CASE("what relay clients submit gets the fields it lacks, on top") {
+  run_in<EpollWorld, SmtpRig>([](SmtpRig& rig) -> task<void> {
+    rig.start();
+    rig.service.relay_client = true;
+    const std::string id_end = "@relay.example.com>\r\n";
+    auto content = co_await stored_content(rig, "Subject: x\r\n\r\nbody\r\n");
+    CHECK(content.starts_with("Date: "));
+    CHECK(content.find("Message-ID: <") != std::string::npos);
+    CHECK(content.ends_with(id_end + "Subject: x\r\n\r\nbody\r\n"));
+    content = co_await stored_content(rig, "Date: then\r\nSubject: x\r\n\r\nbody\r\n");
+    CHECK(content.starts_with("Message-ID: <"));
+    content = co_await stored_content(rig, "Date: a\r\nMessage-ID: <b>\r\n\r\nbody\r\n");
+    CHECK(content == "Date: a\r\nMessage-ID: <b>\r\n\r\nbody\r\n");
+    content = co_await stored_content(rig, "Subject: no body\r\n");
+    CHECK(content.ends_with(id_end + "Subject: no body\r\n"));
+    content = co_await stored_content(rig, "\r\nno header\r\n");
+    CHECK(content.ends_with(id_end + "\r\nno header\r\n"));
+    content = co_await stored_content(rig, "");
+    CHECK(content.ends_with(id_end));
+  });
+}
+
+TEST_CASE("what relay clients submit gets the default domain where an address has none") {
+  run_in<EpollWorld, SmtpRig>([](SmtpRig& rig) -> task<void> {
+    rig.start();
+    const std::string fields = "Date: a\r\nMessage-ID: <b>\r\n";
+    const std::string bare = fields + "From: ann\r\nTo: <bob>,\r\n carl@x\r\n\r\nTo: dora\r\n";
+    auto content = co_await stored_content(rig, bare);
+    CHECK(content == bare);  // a stranger's
+    rig.service.relay_client = true;
+    content = co_await stored_content(rig, bare);
+    CHECK(content == fields +
+                         "From: ann@example.com\r\nTo: <bob@example.com>,\r\n carl@x\r\n\r\n"
+                         "To: dora\r\n");
+    rig.service.values.stamp_headers = "never";
+    content = co_await stored_content(rig, bare);
+    CHECK(content == bare);
+  });
+}
+
+namespace {
+
+// The first line of Received that a message from 127.0.0.1 as client.example gets.
+task<std::string> received_line(SmtpRig& rig) {
+  Client client(rig);
+  co_await client.connect();
+  const bool begun = co_await client.begin();
+  REQUIRE(begun);
+  auto answer = co_await client.ask("DATA");
+  answer = co_await client.ask("x: y\r\n\r\n.");
+  CHECK(answer.starts_with("250"));
+  co_await client.finish();
+  const std::string all = rig.spool().stored.back().content;
+  co_return all.substr(0, all.find("\r\n"));
+}
+
+}  // namespace
+
+TEST_CASE("a reverse lookup is told in Received and refuses nobody") {
+  run_in<EpollWorld, SmtpRig>([](SmtpRig& rig) -> task<void> {
+    rig.start();
+    auto line = co_await received_line(rig);
+    CHECK(line == "Received: from client.example.org ([127.0.0.1])");
+    CHECK(rig.service.fake_resolver.asked == 0);
+    rig.service.values.delivery.reverse_dns_lookup = true;
+    line = co_await received_line(rig);
+    CHECK(line == "Received: from client.example.org ([127.0.0.1] unverified)");
+    rig.service.fake_resolver.name = "client.example.org";
+    line = co_await received_line(rig);  // the name does not lead back
+    CHECK(line == "Received: from client.example.org ([127.0.0.1] unverified)");
+    rig.service.fake_resolver.addresses_of_name = {*IpAddress::parse("127.0.0.1")};
+    line = co_await received_line(rig);
+    CHECK(line == "Received: from client.example.org (client.example.org [127.0.0.1])");
+    rig.service.fake_resolver.name = "other.example";
+    line = co_await received_line(rig);
+    CHECK(line == "Received: from client.example.org (other.example [127.0.0.1] unverified)");
+    CHECK(rig.service.fake_resolver.asked == 4);
+  });
+}
+
+TEST_CASE("a reverse lookup that hangs is given up, and ends with its connection") {
+  run_in<EpollWorld, SmtpRig>([](SmtpRig& rig) -> task<void> {
+    rig.start();
+    rig.service.values.delivery.reverse_dns_lookup = true;
+    rig.service.fake_resolver.hangs = true;
+    {
+      Client client(rig);
+      co_await client.connect();
+      const bool begun = co_await client.begin();
+      CHECK(begun);
+      co_await client.finish();
+    }
+    const bool alone = co_await rig.until_alone();
+    CHECK(alone);
+    auto line = co_await received_line(rig);
+    CHECK(line == "Received: from client.example.org ([127.0.0.1] unverified)");
+  });
+}
+
+TEST_CASE("a client that may no longer connect is told at its next MAIL") {
+  run_in<EpollWorld, SmtpRig>([](SmtpRig& rig) -> task<void> {
+    rig.start();
+    Client client(rig);
+    co_await client.connect();
+    const bool begun = co_await client.begin();
+    REQUIRE(begun);
+    rig.service.client_refusal = "550 5.7.1 Access denied";
+    auto answer = co_await client.ask("DATA");
+    CHECK(answer.starts_with("354"));
+    answer = co_await client.ask("x: y\r\n\r\n.");
+    CHECK(answer.starts_with("250"));
+    answer = co_await client.ask("MAIL FROM:<a@b.example>");
+    CHECK(answer.starts_with("550 5.7.1"));
+    answer = co_await client.ask("MAIL FROM:<a@b.example>");
+    CHECK(answer.starts_with("550 5.7.1"));
+    co_await client.finish();
+  });
+}
+
+TEST_CASE("a header section that is too long to keep passes as it is") {
+  run_in<EpollWorld, SmtpRig>([](SmtpRig& rig) -> task<void> {
+    rig.start();
+    rig.service.relay_client = true;
+    Client client(rig);
+    co_await client.connect();
+    const bool begun = co_await client.begin();
+    REQUIRE(begun);
+    auto answer = co_await client.ask("DATA");
+    std::string content;
+    for (int line = 0; line < 1000; ++line) content += "X-Line: " + std::string(90, 'x') + "\r\n";
+    answer = co_await client.ask(content + "\r\nbody\r\n.");
+    CHECK(answer.starts_with("250"));
+    REQUIRE(rig.spool().stored.size() == 1);
+    CHECK(rig.spool().stored[0].content.ends_with("+0000\r\n" + content + "\r\nbody\r\n"));
+    co_await client.finish();
+  });
+}
+
+TEST_CASE("stamp_headers decides who is stamped") {
+  run_in<EpollWorld, SmtpRig>([](SmtpRig& rig) -> task<void> {
+    rig.start();
+    const std::string plain = "Subject: x\r\n\r\nbody\r\n";
+    auto content = co_await stored_content(rig, plain);
+    CHECK(content == plain);  // auto, and a stranger
+    rig.service.values.stamp_headers = "always";
+    content = co_await stored_content(rig, plain);
+    CHECK(content != plain);
+    rig.service.values.stamp_headers = "never";
+    rig.service.relay_client = true;
+    content = co_await stored_content(rig, plain);
+    CHECK(content == plain);
+  });
+}
+
 TEST_CASE_TEMPLATE("250 is said after the commit, not before", World, MAILROOT_KERNEL_WORLDS) {
   run_in<World, SmtpRig>([](SmtpRig& rig) -> task<void> {
     rig.start();

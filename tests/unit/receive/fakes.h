@@ -159,9 +159,40 @@ class FakeSink final : public log::Sink {
   std::vector<std::string> lines;
 };
 
+// One name and the addresses it has; a name lookup can hang until it is given up.
+class FakeResolver final : public dns::Resolver {
+ public:
+  explicit FakeResolver(Reactor& reactor) : reactor_(reactor) {}
+  std::string name;
+  std::vector<IpAddress> addresses_of_name;
+  bool hangs = false;
+  uint32_t asked = 0;
+
+  task<std::expected<dns::MailHosts, dns::ResolveFailure>> mail_hosts(std::string,
+                                                                      reactor::Wait) override {
+    co_return std::unexpected(dns::ResolveFailure{dns::Failure::no_such_domain, ""});
+  }
+  task<std::expected<std::vector<IpAddress>, dns::ResolveFailure>> addresses(
+      std::string, reactor::Wait) override {
+    co_return addresses_of_name;
+  }
+  task<std::expected<std::string, dns::ResolveFailure>> reverse(IpAddress,
+                                                                reactor::Wait wait) override {
+    ++asked;
+    if (hangs) {
+      co_await reactor_.sleep_until(kNever, wait);
+      co_return std::unexpected(dns::ResolveFailure{dns::Failure::timed_out, ""});
+    }
+    co_return name;
+  }
+
+ private:
+  Reactor& reactor_;
+};
+
 class FakeService final : public Service {
  public:
-  explicit FakeService(Reactor& reactor) : spool_(reactor) {
+  explicit FakeService(Reactor& reactor) : fake_resolver(reactor), spool_(reactor) {
     values.id = "default";
     values.fqdn = "relay.example.com";
     values.default_domain = "example.com";
@@ -170,8 +201,11 @@ class FakeService final : public Service {
   config::VirtualServer values;  // as of the next settings()
   std::optional<std::string> connection_refusal;
   std::optional<std::string> recipient_refusal;
+  std::optional<std::string> client_refusal;
+  bool relay_client = false;
   std::vector<QueueId> queued;
   FakeSink sink;
+  FakeResolver fake_resolver;
 
   FakeSpool& fake_spool() { return spool_; }
 
@@ -184,6 +218,11 @@ class FakeService final : public Service {
   std::optional<std::string> relay_refusal(const smtp::Mailbox&, const IpAddress&) const override {
     return recipient_refusal;
   }
+  std::optional<std::string> access_refusal(const IpAddress&) const override {
+    return client_refusal;
+  }
+  bool is_relay_client(const IpAddress&) const override { return relay_client; }
+  dns::Resolver& resolver() override { return fake_resolver; }
   spool::Spool& spool() override { return spool_; }
   SlabPool& slabs() override { return slabs_; }
   Admission& admission() override { return admission_; }
