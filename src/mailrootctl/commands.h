@@ -23,6 +23,7 @@ struct Settings {
 void add_looking(CLI::App& app, const Settings& settings, int& code);   // status servers check
 void add_queue(CLI::App& app, const Settings& settings, int& code);     // queue ...
 void add_changing(CLI::App& app, const Settings& settings, int& code);  // reload start stop ...
+void add_import(CLI::App& app, const Settings& settings, int& code);    // import-iis import-mail
 
 // One line on standard error; gives `code` back.
 int complain(const std::string& text, int code);

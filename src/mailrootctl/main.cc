@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   add_looking(app, settings, code);
   add_queue(app, settings, code);
   add_changing(app, settings, code);
+  add_import(app, settings, code);
   CLI11_PARSE(app, argc, argv);
   return code;
 }

@@ -10,13 +10,17 @@ import re
 from .source import CPP, Finding, files, line_at, text_of
 
 ORDER = ["base", "smtp", "message", "config", "route", "queue", "reactor", "tls", "dns", "spool",
-         "receive", "deliver", "server", "control", "mailrootd", "mailrootctl"]
+         "receive", "deliver", "server", "control", "import", "mailrootd", "mailrootctl"]
 DENIED = {
     "reactor": {"smtp", "message", "config", "route", "queue"},
     "tls": {"smtp", "message", "route", "queue"},
     "dns": {"smtp", "message", "route", "queue", "tls"},
     "spool": {"queue", "route", "tls", "dns"},
     "deliver": {"receive"},
+    # A converter: configuration in, configuration out. Nothing of the running service.
+    "import": {"message", "route", "queue", "reactor", "tls", "dns", "spool", "receive", "deliver",
+               "server", "control"},
+    "mailrootd": {"import"},
     "mailrootctl": {"mailrootd"},
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
