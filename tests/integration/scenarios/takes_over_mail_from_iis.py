@@ -10,7 +10,8 @@ import subprocess
 from waiting import WAIT_SECONDS, until
 
 PENDING = ("X-Sender: app@local.example\r\nX-Receiver: bob@example.org\r\n"
-           "From: app@local.example\r\nTo: bob@example.org\r\nSubject: {subject}\r\n\r\npending\r\n")
+           "From: app@local.example\r\nTo: bob@example.org\r\n"
+           "Subject: {subject}\r\n\r\npending\r\n")
 PLAIN = ("Received: from pc by mx with Microsoft SMTPSVC(8.5.9600)\r\nFrom: ann@local.example\r\n"
          "To: bob@example.org\r\nSubject: {subject}\r\n\r\ntext\r\n")
 DROPPED = ("x-sender: carl@example.net\r\nx-receiver: ann@local.example\r\nReceived: from x\r\n"
@@ -83,7 +84,8 @@ def scenario_everything_goes_to_its_place_and_nothing_is_sent(world):
     reason = (home / "Badmail/new/0AF3.eml.reason").read_text()
     assert "0xC00402C7" in reason and "550 no such user" in reason, reason
     for words in ("Queue/NTFS_a8f1.EML: lost its envelope",
-                  "<ann@local.example> -> <bob@example.org>", "Pickup/nobody.eml: cannot be sent", "./Route: left alone",
+                  "<ann@local.example> -> <bob@example.org>",
+                  "Pickup/nobody.eml: cannot be sent", "./Route: left alone",
                   "orphan.BDR: left alone", "4 files wait"):
         assert words in done.stdout, (words, done.stdout)
     assert "whole.eml: lost" not in done.stdout
