@@ -9,14 +9,15 @@ using VS = VirtualServer;
 
 // Empty stands for auto until the machine's name is filled in.
 template <class F>
-Value<VS> auto_name(F field) {
+Value<VS> auto_name(F field, Explain explain = explain_nothing) {
   const auto parse = [](const Node& node) -> std::optional<std::string> {
     if (node.text == "auto") return std::string();
     return parse_host_name(node.text);
   };
-  return scalar(field, "auto, or a domain name", parse, [](const std::string& value) {
+  const auto print = [](const std::string& value) {
     return value.empty() ? std::string("auto") : quote(value);
-  });
+  };
+  return scalar(field, "auto, or a domain name", parse, print, explain);
 }
 
 template <class F>
@@ -25,6 +26,32 @@ Value<VS> networks(F field) {
       field, "networks or addresses", 0, kNetworksMax,
       [](const std::string& text) { return Network::parse(text); },
       [](const Network& network) { return network.to_string(); });
+}
+
+// One place, one name: whoever writes another is told which.
+std::string explain_address(const Node& node) {
+  if (node.kind != Node::Kind::scalar) return {};
+  std::string text;
+  for (const char c : node.text) {
+    const bool letter = c >= 'A' && c <= 'Z';
+    if (c != ' ' && c != '(' && c != ')') text += letter ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  const auto address = parse_address(text);
+  const bool is_any = address && address->is_any();
+  for (const std::string_view name : {"*", "any", "all", "allunassigned", "all_unassigned"}) {
+    if (text == name || is_any) {
+      return "every address has one name here, all-unassigned; it stands for IPv4 and IPv6";
+    }
+  }
+  if (SocketAddress::parse(text)) return "the port has a key of its own, port";
+  return {};
+}
+
+std::string explain_default_domain(const Node& node) {
+  if (node.kind == Node::Kind::list) {
+    return "there is exactly one; further local domains are entries of domains, type: alias";
+  }
+  return node.text.contains('*') ? "a star is for names in domains, type: remote" : "";
 }
 
 Value<Binding> binding_address() {
@@ -42,7 +69,7 @@ Value<Binding> binding_address() {
                                              : address->to_string();
   };
   return scalar(at(&Binding::address), "all-unassigned | IPv4 address | \"[IPv6 address]\"", parse,
-                print);
+                print, explain_address);
 }
 
 }  // namespace
@@ -73,7 +100,8 @@ std::vector<Key<VS>> general_keys() {
        "wins over all-unassigned.",
        "none: must be set", true},
       {"autostart", boolean(at(&VS::autostart)), Reload::restart, "Start with the service."},
-      {"default_domain", auto_name(at(&VS::default_domain)), Reload::new_sessions,
+      {"default_domain", auto_name(at(&VS::default_domain), explain_default_domain),
+       Reload::new_sessions,
        "The local domain; completes addresses without a domain. auto is the machine's domain."},
       {"fqdn", auto_name(at(&VS::fqdn)), Reload::new_sessions,
        "Name in the banner, EHLO, Received and Message-ID. auto is the machine's name."},

@@ -67,6 +67,16 @@ Value<VS> banner() {
                 [](const std::string& value) { return quote(value); });
 }
 
+std::string explain_domain_name(const Node& node) {
+  if (!node.text.contains('*')) return {};
+  return "a star stands only in front, for all names below one domain: \"*.example.com\"";
+}
+
+std::string explain_domain_type(const Node& node) {
+  if (node.text != "default" && node.text != "local") return {};
+  return "the default domain is the key default_domain; further local domains are aliases of it";
+}
+
 Value<Domain> domain_name() {
   const auto parse = [](const Node& node) -> std::optional<std::string> {
     const bool wildcard = node.text.starts_with("*.");
@@ -74,8 +84,9 @@ Value<Domain> domain_name() {
     if (!name) return std::nullopt;
     return wildcard ? "*." + *name : *name;
   };
-  return scalar(at(&Domain::name), "domain name, or \"*.\" and one", parse,
-                [](const std::string& value) { return quote(value); });
+  return scalar(
+      at(&Domain::name), "domain name, or \"*.\" and one", parse,
+      [](const std::string& value) { return quote(value); }, explain_domain_name);
 }
 
 }  // namespace
@@ -86,7 +97,8 @@ const KeyTable<Domain>& domain_keys() {
        "\"*.example.com\" is every name below example.com, not itself; the longest match wins.",
        "none: must be set", true},
       {"type",
-       choice(at(&Domain::type), {{"alias", DomainType::alias}, {"remote", DomainType::remote}}),
+       choice(at(&Domain::type), {{"alias", DomainType::alias}, {"remote", DomainType::remote}},
+              explain_domain_type),
        Reload::live,
        "alias: local, addresses become those of the default domain. remote: rules "
        "for mail that goes there.",

@@ -54,14 +54,22 @@ Value<typename F::Record> single(F field, std::string type, Read read, Print pri
           [field, print](const S& record) { return print(field.of(record)); }};
 }
 
+// Why a value is wrong, where more can be said than what is allowed; else "".
+using Explain = std::string (*)(const Node&);
+inline std::string explain_nothing(const Node&) { return {}; }
+
 // A scalar whose text `parse` understands (std::optional); everything else is the wrong type.
 template <class F, class Parse, class Print>
-Value<typename F::Record> scalar(F field, const std::string& type, Parse parse, Print print) {
+Value<typename F::Record> scalar(F field, const std::string& type, Parse parse, Print print,
+                                 Explain explain = explain_nothing) {
   using T = typename F::Type;
-  const auto read = [type, parse](const Node& node, Context& context) -> std::optional<T> {
+  const auto read = [type, parse, explain](const Node& node, Context& context) {
     std::optional<T> value;
     if (node.kind == Node::Kind::scalar) value = parse(node);
-    if (!value) context.complain_wrong_type(node, type);
+    if (!value) {
+      const std::string why = explain(node);
+      context.complain(node, why.empty() ? "wrong value" : "wrong value: " + why, type);
+    }
     return value;
   };
   return single(field, type, read, print);
@@ -127,7 +135,8 @@ template <class T>
 using Choices = std::vector<std::pair<std::string_view, T>>;
 
 template <class F>
-Value<typename F::Record> choice(F field, Choices<typename F::Type> choices) {
+Value<typename F::Record> choice(F field, Choices<typename F::Type> choices,
+                                 Explain explain = explain_nothing) {
   using T = typename F::Type;
   std::string type;
   for (const auto& [word, value] : choices) type += (type.empty() ? "" : " | ") + std::string(word);
@@ -137,12 +146,13 @@ Value<typename F::Record> choice(F field, Choices<typename F::Type> choices) {
     }
     return std::nullopt;
   };
-  return scalar(field, type, parse, [choices](const T& value) {
+  const auto print = [choices](const T& value) {
     for (const auto& [word, candidate] : choices) {
       if (candidate == value) return std::string(word);
     }
     return std::string();
-  });
+  };
+  return scalar(field, type, parse, print, explain);
 }
 
 // Readers behind the templates; each complains and returns nothing when the value is wrong.
@@ -193,11 +203,13 @@ Value<typename F::Record> list_of(F field, const std::string& entry_type, size_t
     }
     return out;
   };
-  return single(field, type, read, [print_entry](const List& list) {
+  auto value = single(field, type, read, [print_entry](const List& list) {
     std::string out;
     for (const auto& entry : list) out += (out.empty() ? "" : ", ") + quote(print_entry(entry));
     return "[" + out + "]";
   });
+  value.shape = Shape::list;
+  return value;
 }
 
 // A list of records, one flow map each. Every record's own place is kept.
@@ -260,7 +272,7 @@ Value<typename F::Record> records(F field, const KeyTable<typename F::Type::valu
     for (const auto& entry : field.of(record)) out += "\n- " + print_flow(table, entry);
     return out.empty() ? std::string("[]") : out;
   };
-  return {type, read, print, describe(table)};
+  return {type, read, print, describe(table), Shape::records};
 }
 
 }  // namespace mailroot::config

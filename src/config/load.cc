@@ -1,6 +1,7 @@
 #include "mailroot/config/load.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 #include <glob.h>
 
 #include <algorithm>
@@ -69,7 +70,8 @@ std::vector<std::string> expand(const std::string& pattern) {
 
 class Loader {
  public:
-  Loader(const std::string& file, const LoadOptions& options) : file_(absolute(file)) {
+  Loader(const std::string& file, const LoadOptions& options)
+      : file_(absolute(file)), instead_(options.instead) {
     names_ = machine_names(options.machine ? *options.machine : read_machine_files());
   }
 
@@ -91,7 +93,9 @@ class Loader {
   // False: the file could not be read or is no YAML.
   template <class S>
   bool read_file(const KeyTable<S>& table, Context& context, S& record) {
-    auto text = read_source(context.file());
+    const auto other = instead_.find(context.file());
+    const bool reads_disk = other == instead_.end() || !other->second;
+    auto text = reads_disk ? read_source(context.file()) : *other->second;
     if (!text) {
       problems_.add(std::move(text.error()));
       return false;
@@ -114,7 +118,7 @@ class Loader {
     const std::string pattern =
         is_absolute ? written : escape_glob(directory.string()) + "/" + written;
     snapshot_.service.include = pattern;
-    const auto files = expand(pattern);
+    const auto files = put_instead(pattern, expand(pattern));
     if (files.empty()) complain_empty_include(context, written, directory);
     if (files.size() > kServersMax) {
       context.complain_at_key("service.include", fmt::format("matches {} files, more than {}",
@@ -126,6 +130,17 @@ class Loader {
     for (auto& [id, server] : servers) {
       snapshot_.servers.push_back(std::make_shared<const VirtualServer>(std::move(server)));
     }
+  }
+
+  // The files of the pattern, were the disk as `instead_` says.
+  std::vector<std::string> put_instead(const std::string& pattern, std::vector<std::string> files) {
+    for (const auto& [file, text] : instead_) {
+      std::erase(files, file);
+      const bool matches = ::fnmatch(pattern.c_str(), file.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0;
+      if (text && matches) files.push_back(file);
+    }
+    std::sort(files.begin(), files.end());
+    return files;
   }
 
   // No definitions at all is a service with the built-in server (decisions 13). A pattern that
@@ -186,6 +201,7 @@ class Loader {
   }
 
   std::string file_;
+  const std::map<std::string, std::optional<std::string>>& instead_;
   MachineNames names_;
   ProblemList problems_;
   ConfigSnapshot snapshot_;

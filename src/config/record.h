@@ -25,6 +25,7 @@ struct Value {
   std::function<void(const Node&, Context&, S&)> read;
   std::function<std::string(const S&)> print;   // as YAML; absent: not in this version
   std::vector<KeyDescription> entry_keys = {};  // of a list of records, for the manual
+  Shape shape = Shape::value;
   bool available() const { return static_cast<bool>(print); }
 };
 
@@ -144,8 +145,13 @@ template <class S>
 std::vector<KeyDescription> describe(const KeyTable<S>& table) {
   std::vector<KeyDescription> out;
   for (const auto& key : table.keys) {
-    KeyDescription description{std::string(key.path), key.value.type, {},
-                               std::string(key.text), key.reload,     key.value.available()};
+    KeyDescription description;
+    description.path = key.path;
+    description.type = key.value.type;
+    description.text = key.text;
+    description.reload = key.reload;
+    description.available = key.value.available();
+    description.shape = key.value.shape;
     if (!key.default_words.empty()) {
       description.default_value = key.default_words;
     } else if (key.value.available()) {

@@ -179,6 +179,10 @@ class ReloadPlanner {
       if (const auto reason = flagged_.find(id); reason != flagged_.end()) {
         entry.bindings = old_server(id)->bindings;
         entry.reason = reason->second;
+        // It could not start where its file wants it: it stays at home.
+        if (conditions_.cannot_start.contains(id)) {
+          entry.home_directory = old_server(id)->home_directory;
+        }
       }
     }
     next.index_claims();

@@ -47,8 +47,11 @@ void check_domains(const VirtualServer& server, Context& context) {
     problem.key = fmt::format("domains[{}]", i);
     problem.text = wrong_with_domain(server, domain);
     if (!is_new) {
-      problem.text = fmt::format("{} is listed twice; first at {}:{}", domain.name,
-                                 first->second->place.line, first->second->place.column);
+      const Domain& other = *first->second;
+      const char* const how =
+          domain.type == other.type ? "is listed twice" : "is both an alias and a remote domain";
+      problem.text = fmt::format("{} {}; first at {}:{}", domain.name, how, other.place.line,
+                                 other.place.column);
     }
     if (!problem.text.empty()) context.add(std::move(problem));
   }

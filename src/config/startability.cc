@@ -1,40 +1,11 @@
 // Level 2: what stops one virtual server, and the answer of --check.
 #include <fmt/format.h>
 
-#include <string_view>
-
 #include "mailroot/config/binding_table.h"
 #include "mailroot/config/load.h"
+#include "mailroot/config/machine_state.h"
 
 namespace mailroot::config {
-
-namespace {
-
-// Equal, or `inner` lies below `outer`. Both are absolute and normal.
-bool is_same_or_inside(std::string_view inner, std::string_view outer) {
-  if (!inner.starts_with(outer)) return false;
-  return inner.size() == outer.size() || outer == "/" || inner[outer.size()] == '/';
-}
-
-void find_shared_homes(const ConfigSnapshot& snapshot, std::vector<Finding>& findings) {
-  for (size_t i = 0; i < snapshot.servers.size(); ++i) {
-    const VirtualServer& later = *snapshot.servers[i];
-    for (size_t j = 0; j < i; ++j) {
-      const VirtualServer& first = *snapshot.servers[j];
-      const bool clash = is_same_or_inside(later.home_directory, first.home_directory) ||
-                         is_same_or_inside(first.home_directory, later.home_directory);
-      if (!clash) continue;
-      findings.push_back(
-          {later.id, later.place, "home_directory",
-           fmt::format("{} of virtual server {} ({}) and {} of {} ({}) are not apart",
-                       later.home_directory, later.id, later.place.file, first.home_directory,
-                       first.id, first.place.file)});
-      break;
-    }
-  }
-}
-
-}  // namespace
 
 std::string Finding::to_string() const {
   return fmt::format("{}: virtual server {} cannot start: {}: {}", place.to_string(), server, key,
@@ -43,7 +14,12 @@ std::string Finding::to_string() const {
 
 std::vector<Finding> startability(const ConfigSnapshot& snapshot) {
   std::vector<Finding> findings;
-  find_shared_homes(snapshot, findings);
+  const auto shared = shared_homes(snapshot, {});
+  for (const auto& server : snapshot.servers) {
+    const auto found = shared.find(server->id);
+    if (found == shared.end()) continue;
+    findings.push_back({server->id, server->place, "home_directory", found->second});
+  }
   // As if all were told to start, so that a server without autostart is checked too.
   PlanConditions conditions;
   for (const auto& server : snapshot.servers) conditions.start.insert(server->id);
@@ -56,7 +32,26 @@ std::vector<Finding> startability(const ConfigSnapshot& snapshot) {
   return findings;
 }
 
-CheckResult check(const std::string& file, const LoadOptions& options) {
+std::vector<Finding> startability_here(const ConfigSnapshot& snapshot) {
+  std::vector<Finding> findings;
+  const MachineState state = look_at_machine(snapshot.service.control_socket);
+  for (const auto& server : snapshot.servers) {
+    for (const Binding& binding : server->bindings) {
+      const BindingKey key = key_of(binding);
+      const std::string why = why_not_listen(key, state);
+      if (why.empty()) continue;
+      findings.push_back({server->id, binding.place, "bindings", key.to_string() + ": " + why});
+    }
+    const std::string why = why_no_home(server->home_directory, state.user);
+    if (why.empty()) continue;
+    findings.push_back({server->id, server->place, "home_directory", why});
+  }
+  return findings;
+}
+
+namespace {
+
+CheckResult check_with(const std::string& file, const LoadOptions& options, bool here) {
   CheckResult result;
   auto loaded = load(file, options);
   if (!loaded) {
@@ -65,9 +60,22 @@ CheckResult check(const std::string& file, const LoadOptions& options) {
     return result;
   }
   result.findings = startability(*loaded);
+  if (here) {
+    for (auto& finding : startability_here(*loaded)) result.findings.push_back(std::move(finding));
+  }
   result.warnings = std::move(loaded->warnings);
   result.exit_code = result.findings.empty() ? 0 : 2;
   return result;
+}
+
+}  // namespace
+
+CheckResult check(const std::string& file, const LoadOptions& options) {
+  return check_with(file, options, false);
+}
+
+CheckResult check_here(const std::string& file, const LoadOptions& options) {
+  return check_with(file, options, true);
 }
 
 std::string CheckResult::report() const {

@@ -10,7 +10,7 @@ namespace mailroot::ctl {
 namespace {
 
 int check(const Settings& settings) {
-  const auto result = config::check(settings.config, {});
+  const auto result = config::check_here(settings.config, {});
   std::fputs(result.report().c_str(), result.exit_code == 0 ? stdout : stderr);
   return result.exit_code;
 }

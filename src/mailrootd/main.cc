@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("mailrootd " MAILROOT_VERSION));
   CLI11_PARSE(app, argc, argv);
   if (check) {
-    const auto result = mailroot::config::check(file, {});
+    const auto result = mailroot::config::check_here(file, {});
     std::fputs(result.report().c_str(), result.exit_code == 0 ? stdout : stderr);
     return result.exit_code;
   }

@@ -10,6 +10,5 @@ inline constexpr uint32_t kShardsMax = 256;  // queue ids hold 4096
 inline constexpr int kPlanRoundsMax = 64;    // each round rules out one start or address
 inline constexpr std::chrono::seconds kHomeCheckInterval{1};
 inline constexpr uint64_t kBodyMemoryDefaultBytes = 192ull * 1024 * 1024;  // over all shards
-inline constexpr size_t kProcNetMaxBytes = 16 * 1024 * 1024;
 
 }  // namespace mailroot::server

@@ -2,6 +2,7 @@
 // nothing that runs has noticed anything.
 #include "limits.h"
 #include "mailroot/base/assert.h"
+#include "mailroot/config/machine_state.h"
 #include "mailroot/server/cross.h"
 #include "supervisor_state.h"
 
@@ -59,6 +60,17 @@ task<bool> take_sockets(Shard& shard, std::string id, std::vector<config::Bindin
 
 task<ReloadReport> Supervisor::State_::apply(std::shared_ptr<const ConfigSnapshot> next,
                                              PlanConditions conditions) {
+  // A home belongs to who runs in it, then to the first in name order.
+  std::set<std::string> at_home;
+  for (const auto& [id, record] : records) {
+    const auto settings = find_settings(*next, id);
+    const bool stays = record.shared != nullptr && settings != nullptr &&
+                       settings->home_directory == record.shared->home->path;
+    if (stays) at_home.insert(id);
+  }
+  for (auto& [id, reason] : config::shared_homes(*next, at_home)) {
+    conditions.cannot_start.emplace(id, std::move(reason));
+  }
   Prepared prepared;
   const ReloadPlan plan = co_await prepare(*next, std::move(conditions), prepared);
   co_await discard_unused(plan, prepared);

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "proc_net.h"
+#include "mailroot/config/proc_net.h"
 
 namespace mailroot::server {
 
@@ -31,7 +31,7 @@ std::string why(const Error& error, const SocketAddress& address) {
 }
 
 // Would a listener at `other` share or steal the clients of `address`?
-bool collides(const ListeningSocket& other, const SocketAddress& address) {
+bool collides(const config::ListeningSocket& other, const SocketAddress& address) {
   if (other.address.port != address.port || other.family != address.ip.family()) return false;
   return other.address.ip == address.ip;
 }
@@ -65,11 +65,11 @@ std::expected<PreparedSockets, std::string> SocketMaker::prepare(const config::B
   }
   // SO_REUSEPORT would silently share the port with another process of the same user, a second
   // mailrootd for one: the kernel cannot be asked, its tables can (decisions 6).
-  const auto listening = listening_sockets();
+  const auto listening = config::listening_sockets();
   PreparedSockets prepared;
   prepared.per_shard.resize(shards);
   for (const SocketAddress& address : addresses) {
-    for (const ListeningSocket& other : listening) {
+    for (const config::ListeningSocket& other : listening) {
       if (!collides(other, address) || is_ours(other.inode)) continue;
       discard(key, prepared);
       return std::unexpected(why(Error{Errc::address_in_use}, address));

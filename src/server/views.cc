@@ -150,7 +150,7 @@ ServiceView Supervisor::service() const {
   const State_& state = *state_;
   ServiceView view;
   view.version = MAILROOT_VERSION;
-  view.config_file = state.options.config_file;
+  view.config_file = state.snapshot != nullptr ? state.snapshot->file : state.options.config_file;
   view.shards = static_cast<uint32_t>(state.shards.size());
   if (!state.shards.empty()) view.io = state.shards.front()->io();
   view.uptime_seconds =
@@ -175,7 +175,9 @@ task<std::vector<ServerView>> Supervisor::servers() {
     view.reason = record.reason;
     view.default_domain = record.settings->default_domain;
     view.fqdn = record.settings->fqdn;
-    view.home_directory = record.settings->home_directory;
+    // A server that could not move is still at home where it was.
+    view.home_directory =
+        record.shared != nullptr ? record.shared->home->path : record.settings->home_directory;
     for (const auto& binding : record.settings->bindings) {
       view.bindings.push_back(binding.to_string());
     }

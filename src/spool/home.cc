@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "directory.h"
-#include "remote_file_system.h"
+#include "mailroot/base/remote_file_system.h"
 
 namespace mailroot::spool {
 

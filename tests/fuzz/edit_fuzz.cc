@@ -3,7 +3,6 @@
 #include <string>
 
 #include "fuzz.h"
-#include "mailroot/config/describe.h"
 #include "mailroot/config/edit.h"
 #include "yaml_tree.h"
 
@@ -11,15 +10,6 @@ using namespace mailroot::config;
 using mailroot::fuzz::check;
 
 namespace {
-
-const std::vector<std::string>& order() {
-  static const std::vector<std::string> all = [] {
-    std::vector<std::string> out;
-    for (const auto& key : describe_server_keys()) out.push_back(key.path);
-    return out;
-  }();
-  return all;
-}
 
 std::string_view take_word(std::string_view& text, char end) {
   const size_t at = std::min(text.find(end), text.size());
@@ -57,7 +47,7 @@ size_t count_lone_line_feeds(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view text = mailroot::fuzz::as_text(data, size);
   const Edit edit = parse_edit(take_word(text, '\n'));
-  const auto once = edit_yaml(text, "/fuzz/a.yaml", edit, order());
+  const auto once = edit_yaml(text, "/fuzz/a.yaml", edit, server_key_order());
   if (!once) {
     const std::string why = once.error().to_string();
     check(!why.empty(), "a refusal says why");
@@ -67,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool pure_returns = text.contains('\n') && count_lone_line_feeds(text) == 0;
   if (pure_returns) check(count_lone_line_feeds(*once) == 0, "line ends stay what they are");
   if (edit.action == Edit::Action::set || edit.action == Edit::Action::erase) {
-    const auto twice = edit_yaml(*once, "/fuzz/a.yaml", edit, order());
+    const auto twice = edit_yaml(*once, "/fuzz/a.yaml", edit, server_key_order());
     check(!twice || *twice == *once, "the same value again changes nothing");
   }
   return 0;

@@ -2,6 +2,7 @@
 // section. All come from the same tables that drive the parser, so they cannot drift.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@ namespace mailroot::config {
 enum class Reload : uint8_t { live, new_sessions, restart };
 std::string_view to_string(Reload reload);
 
+// list: of plain values; records: a list of maps.
+enum class Shape : uint8_t { value, list, records };
+
 // One declared key. `type` says what may be written, units and bounds included.
 struct KeyDescription {
   std::string path;  // "connections.limit"; keys of list entries as "bindings[].port"
@@ -21,9 +25,24 @@ struct KeyDescription {
   std::string text;
   Reload reload = Reload::live;
   bool available = true;  // false: recognised, but not in this version
+  Shape shape = Shape::value;
 };
 std::vector<KeyDescription> describe_service_keys();
 std::vector<KeyDescription> describe_server_keys();
+// The key with this path, a list's index left out: "domains[].relay". Nothing if there is none.
+const KeyDescription* find_server_key(std::string_view path);
+// The known key that was probably meant; may be empty.
+std::string nearest_server_key(std::string_view path);
+
+// A key with the value that is in force, and where it was set: nothing when the default counts.
+struct EffectiveKey {
+  KeyDescription key;
+  std::string value;  // as YAML; a list of records begins with a line end and has a line an entry
+  std::optional<Place> place;
+};
+// Every available key of a virtual server, in their usual order. Reads the server's file again for
+// the places; one that cannot be read any more gives none.
+std::vector<EffectiveKey> effective_keys(const VirtualServer& server);
 
 // The keys whose values differ: tells what a reload changes, and what waits for a restart.
 struct ChangedKey {

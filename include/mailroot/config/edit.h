@@ -38,4 +38,24 @@ std::expected<std::string, Problem> edit_yaml(std::string_view text, const std::
                                               const Edit& edit,
                                               const std::vector<std::string>& key_order);
 
+// A change as an administrator types it.
+struct Wish {
+  Edit::Action action = Edit::Action::set;
+  // "messages.size_limit"; entries of bindings and domains by number or by what they are called:
+  // "domains[0].relay", "domains[partner.example].relay", "bindings[192.0.2.1:25].port".
+  std::string key;
+  // The value; words of a single value are joined by blanks. Of a list each word is an entry, and a
+  // comma parts two; "[]" is the empty list. An entry of bindings is ADDRESS:PORT, one of domains
+  // NAME and then key=value words, both also as "{ ... }".
+  std::vector<std::string> words;
+};
+
+// The edit for a virtual server's file with this text, which gave `server`; or a sentence. What a
+// list holds by default is kept by add and remove.
+std::expected<Edit, std::string> edit_of_wish(const Wish& wish, std::string_view text,
+                                              const VirtualServer& server);
+
+// All paths of a virtual server file in their usual order, for edit_yaml.
+const std::vector<std::string>& server_key_order();
+
 }  // namespace mailroot::config

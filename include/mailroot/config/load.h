@@ -4,6 +4,7 @@
 #pragma once
 
 #include <expected>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,16 +38,22 @@ struct Finding {
 
 struct LoadOptions {
   // What `auto` names are made from; read from /etc when absent.
-  std::optional<MachineFiles> machine;
+  std::optional<MachineFiles> machine = {};
+  // Files (absolute names) that are to be taken as having this text, or as not being there: what a
+  // change would mean is known before it is made.
+  std::map<std::string, std::optional<std::string>> instead = {};
 };
 
 // `file`: the service file. Relative paths inside a file are relative to that file.
 std::expected<ConfigSnapshot, std::vector<Problem>> load(const std::string& file,
                                                          const LoadOptions& options);
 
-// Pure. What a cold start would refuse: clashes (the first file in name order has the binding),
-// home directories that are equal or inside each other.
+// What a cold start would refuse because of the files: clashes (the first file in name order has
+// the binding), home directories that are equal or inside each other, also through links.
 std::vector<Finding> startability(const ConfigSnapshot& snapshot);
+// What it would refuse because of this machine: addresses that are not on it, ports of other
+// programs, home directories that cannot be used. A running daemon and its ports are no obstacle.
+std::vector<Finding> startability_here(const ConfigSnapshot& snapshot);
 
 // `--check`: exit code 1 for problems, 2 for findings, 0 for neither; the report is for people,
 // one line each, warnings included.
@@ -58,6 +65,8 @@ struct CheckResult {
   std::string report() const;
 };
 CheckResult check(const std::string& file, const LoadOptions& options);
+// The same, and startability_here.
+CheckResult check_here(const std::string& file, const LoadOptions& options);
 
 // The virtual server that runs when there are no definitions (decisions 13): all unassigned
 // addresses, port 25, closed to relaying (decisions 11).

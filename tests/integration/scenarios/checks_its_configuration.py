@@ -1,6 +1,8 @@
 """--check and starting: wrong files are refused with file, line and reason; a second daemon too."""
 
 import json
+import os
+import socket
 import subprocess
 
 from waiting import WAIT_SECONDS, own_address, until
@@ -48,6 +50,52 @@ def scenario_a_missing_file_is_1(world):
     (world.directory / "mailroot.yaml").unlink()
     done = check(world)
     assert done.returncode == 1 and "mailroot.yaml" in done.stderr, done
+
+
+def scenario_a_port_of_another_program_is_2_and_names_it(world):
+    with socket.socket() as foreign:
+        foreign.bind((world.address, world.port))
+        foreign.listen()
+        world.write_server()
+        done = check(world)
+        assert done.returncode == 2, done
+        for word in ("default.yaml:2:12", f"port {world.port}", "in use by",
+                     f"process {os.getpid()}"):
+            assert word in done.stderr, (word, done.stderr)
+    assert check(world).returncode == 0
+
+
+def scenario_the_ports_of_the_running_daemon_are_no_obstacle(world):
+    world.write_server()
+    world.start()
+    session = world.raw()
+    session.hello()
+    assert check(world).returncode == 0
+    # Nor is anything disturbed by the question.
+    session.message(b"Subject: x\r\n\r\nx\r\n", recipient="ann@local.example")
+    assert len(world.ctl_json("servers")) == 1
+    other = other_instance(world)
+    command = [*world.command()[:2], other / "mailroot.yaml", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS)
+    assert done.returncode == 2 and "mailrootd" in done.stderr, done
+
+
+def scenario_an_address_that_is_not_here_is_2(world):
+    world.write_server(address="192.0.2.77")
+    done = check(world)
+    assert done.returncode == 2 and "192.0.2.77 is not on this machine" in done.stderr, done
+
+
+def scenario_a_home_that_cannot_be_is_2(world):
+    (world.directory / "occupied").write_text("not a directory")
+    for home in (world.directory / "occupied", world.directory / "occupied" / "below"):
+        world.write_server(home=home)
+        done = check(world)
+        assert done.returncode == 2 and "is not a directory" in done.stderr, done
+    world.write_server(home="/proc/mailroot")
+    done = check(world)
+    assert done.returncode in (0, 2), done
+    assert not (world.directory / "homes").exists(), "a check makes no directory"
 
 
 def refuses_to_start(world):

@@ -59,6 +59,49 @@ def scenario_a_file_where_the_home_should_be(world):
     assert view["state"] == "stopped" and "occupied" in view["reason"], view
 
 
+def scenario_a_change_to_an_impossible_home_changes_nothing(world):
+    (world.directory / "occupied").write_text("not a directory")
+    world.write_server()
+    world.start()
+    world.send("ann@local.example")
+    world.write_server(home=world.directory / "occupied")
+    for _ in range(2):
+        world.ctl("reload")
+        view = world.server()
+        assert view["state"] == "started" and "occupied" in view["reason"], view
+        assert view["home_directory"] == str(world.home()), view
+        world.send("ann@local.example")
+    (world.directory / "occupied").unlink()
+    world.ctl("reload")
+    assert world.server()["home_directory"] == str(world.directory / "occupied")
+    assert world.server()["reason"] == "", world.server()
+    world.send("ann@local.example")
+
+
+def scenario_homes_that_are_one_through_links_stop_the_later(world):
+    real = world.directory / "homes" / "real"
+    (real / "inner").mkdir(parents=True, mode=0o700)
+    (world.directory / "link").symlink_to(real)
+    world.write_server("a", home=real)
+    world.write_server("b", address=own_address(1), home=world.directory / "link")
+    world.write_server("c", address=own_address(2), home=world.directory / "link" / "inner")
+    world.start()
+    assert world.server("a")["state"] == "started"
+    for name in ("b", "c"):
+        view = world.server(name)
+        assert view["state"] == "stopped" and "not apart" in view["reason"], view
+        assert "a.yaml" in view["reason"], view
+    # Who runs there keeps it, whatever comes before it in name order.
+    world.write_server("0-new", address=own_address(3), home=real / "inner")
+    world.ctl("reload")
+    assert world.server("a")["state"] == "started"
+    assert world.server("0-new")["state"] == "stopped", world.server("0-new")
+    world.ctl("stop", "a")
+    world.ctl("start", "0-new")
+    refused = world.ctl("start", "a", check=False)
+    assert refused.returncode == 1 and "not apart" in refused.stderr, refused
+
+
 ALL_OF_IT = "spool: { free_min: 0 B }\n"
 
 

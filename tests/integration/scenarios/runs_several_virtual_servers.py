@@ -131,6 +131,29 @@ def scenario_all_unassigned_beside_a_specific_address(world):
     world.send("ann@local.example", port=port, address=own_address(1))
 
 
+def scenario_two_servers_cannot_both_have_all_unassigned(world):
+    """In one reload and across reloads; another spelling of it is refused before."""
+    port = free_port("0.0.0.0")
+    world.write_server("a", address="all-unassigned", port=port)
+    world.write_server("b", address="all-unassigned", port=port)
+    world.start()
+    assert world.server("a")["state"] == "started"
+    view = world.server("b")
+    assert view["state"] == "stopped" and f"all-unassigned:{port}" in view["reason"], view
+    assert "a.yaml" in view["reason"] and "b.yaml" in view["reason"], view
+    world.write_server("0", address="all-unassigned", port=port)
+    world.ctl("reload")
+    assert world.server("a")["state"] == "started"
+    assert "a.yaml" in world.server("0")["reason"], world.server("0")
+    for spelling in ("0.0.0.0", "::", "[::]", "*", "[::]:25"):
+        world.write_server("b", address=spelling, port=port)
+        refused = world.ctl("reload", check=False)
+        assert refused.returncode == 1 and "b.yaml:2:" in refused.stdout, (spelling, refused)
+        assert "all-unassigned" in refused.stdout, (spelling, refused)
+    world.send("ann@local.example", port=port)
+    world.wait_for_event("accepted", server="a")
+
+
 def scenario_all_unassigned_takes_ipv6_too(world):
     port = free_port("::")
     world.write_server(address="all-unassigned", port=port)

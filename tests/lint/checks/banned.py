@@ -55,7 +55,6 @@ ALLOWED = [
     ("src/config/", "file", "the loader reads the configuration before there is a shard"),
     ("src/config/", "network", "reads the machine's addresses to check bindings"),
     ("src/base/log", "thread", "hands records to the control thread's sink"),
-    ("src/server/proc_net.cc", "file", "the kernel's tables tell the control thread who listens"),
     ("src/server/sockets.cc", "file", "knows its own sockets by inode, as those tables do"),
     ("src/server/", "thread", "owns the shards' threads"),
     ("include/mailroot/server/", "thread", "owns the shards' threads"),

@@ -294,6 +294,16 @@ TEST_CASE("a changed home is told") {
   const auto plan = plan_reload(table, snapshot, {});
   CHECK(plan.find("a")->action == ServerAction::retune);
   CHECK(plan.find("a")->home_changed);
+
+  // It cannot start there: it stays, says why, and moves when it can.
+  PlanConditions bad;
+  bad.cannot_start = {{"a", "/elsewhere is no directory"}};
+  const auto stays = plan_reload(table, snapshot, bad);
+  CHECK(stays.find("a")->action == ServerAction::retune);
+  CHECK_FALSE(stays.find("a")->home_changed);
+  CHECK(stays.find("a")->reason == "/elsewhere is no directory");
+  CHECK_FALSE(plan_reload(stays.next, snapshot, bad).find("a")->home_changed);
+  CHECK(plan_reload(stays.next, snapshot, {}).find("a")->home_changed);
 }
 
 }  // namespace mailroot::config

@@ -1,17 +1,8 @@
 #include "edits.h"
 
-#include "mailroot/config/describe.h"
-
 namespace mailroot::config {
 
-const std::vector<std::string>& key_order() {
-  static const std::vector<std::string> order = [] {
-    std::vector<std::string> out;
-    for (const auto& key : describe_server_keys()) out.push_back(key.path);
-    return out;
-  }();
-  return order;
-}
+const std::vector<std::string>& key_order() { return server_key_order(); }
 
 std::string edited(std::string_view text, const Edit& edit) {
   const auto outcome = edit_yaml(text, "a.yaml", edit, key_order());

@@ -196,6 +196,9 @@ TEST_CASE("domains") {
             .contains("is the default domain"));
   CHECK(problem_of("domains:\n- { name: b.example, type: alias }\n- { name: B.example., type: "
                    "remote }\n") ==
+        "a.yaml:4:3: domains[1]: b.example is both an alias and a remote domain; first at 3:3");
+  CHECK(problem_of("domains:\n- { name: b.example, type: alias }\n- { name: b.example, type: "
+                   "alias }\n") ==
         "a.yaml:4:3: domains[1]: b.example is listed twice; first at 3:3");
   CHECK(problem_of("domains: [{ name: '*.b.example', type: alias }]\n")
             .contains("\"*.\" is for remote domains"));
@@ -205,6 +208,47 @@ TEST_CASE("domains") {
   CHECK(problem_of("domains: [{ name: 'a.*.b', type: remote }]\n").contains("domains[0].name"));
   CHECK(problem_of("domains: [{ name: b.example, type: local }]\n")
             .contains("found \"local\"; allowed: alias | remote"));
+  CHECK(problem_of("domains: [{ name: b.example, type: default }]\n")
+            .contains("the default domain is the key default_domain"));
+  for (const std::string_view wrong :
+       {"'*'", "'*.'", "'*example.com'", "'a.*.example.com'", "'*.*.example.com'", "'a.*'"}) {
+    CAPTURE(wrong);
+    CHECK(problem_of(fmt::format("domains: [{{ name: {}, type: remote }}]\n", wrong))
+              .contains("domains[0].name: wrong value: a star stands only in front"));
+  }
+  CHECK(problem_of("default_domain: '*.example.com'\n").contains("a star is for names in domains"));
+}
+
+TEST_CASE("there is one default domain") {
+  CHECK(problem_of("default_domain: a.example\ndefault_domain: b.example\n") ==
+        "a.yaml:3:1: default_domain: set twice; first at 2:1");
+  CHECK(problem_of("default_domain: [a.example, b.example]\n")
+            .contains("default_domain: wrong value: there is exactly one"));
+  CHECK(problem_of("default_domain: ''\n").contains("default_domain: wrong value"));
+}
+
+TEST_CASE("every address has one name") {
+  for (const std::string_view wrong :
+       {"0.0.0.0", "'::'", "'[::]'", "'*'", "any", "ALL", "(All Unassigned)", "All Unassigned",
+        "'::ffff:0.0.0.0'", "0:0:0:0:0:0:0:0", "'0000::'"}) {
+    CAPTURE(wrong);
+    CHECK(problems_of_server(fmt::format("bindings: [{{ address: {}, port: 25 }}]\n", wrong))
+              .front()
+              .contains("bindings[0].address: wrong value: every address has one name here"));
+  }
+  for (const std::string_view wrong : {"'[::]:25'", "'192.0.2.1:25'", "'[2001:db8::1]:25'"}) {
+    CAPTURE(wrong);
+    CHECK(problems_of_server(fmt::format("bindings: [{{ address: {}, port: 25 }}]\n", wrong))
+              .front()
+              .contains("bindings[0].address: wrong value: the port has a key of its own"));
+  }
+  // Not in quotes a star is something else, but nothing that is let through.
+  for (const std::string_view wrong : {"*", "[::]:25", "[::]"}) {
+    CAPTURE(wrong);
+    CHECK(problems_of_server(fmt::format("bindings:\n- address: {}\n  port: 25\n", wrong))
+              .front()
+              .starts_with("a.yaml:2:"));
+  }
 }
 
 TEST_CASE("keys of later versions may only be off") {

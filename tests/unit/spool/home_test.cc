@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
-#include "remote_file_system.h"
+#include "mailroot/base/remote_file_system.h"
 #include "rig.h"
 
 using namespace mailroot;

@@ -1,8 +1,8 @@
-#include "remote_file_system.h"
+#include "mailroot/base/remote_file_system.h"
 
 #include <array>
 
-namespace mailroot::spool {
+namespace mailroot {
 
 namespace {
 
@@ -33,4 +33,4 @@ std::string_view remote_file_system(uint64_t magic) {
   return {};
 }
 
-}  // namespace mailroot::spool
+}  // namespace mailroot

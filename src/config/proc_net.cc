@@ -1,4 +1,4 @@
-#include "proc_net.h"
+#include "mailroot/config/proc_net.h"
 
 #include <charconv>
 #include <cstring>
@@ -6,9 +6,9 @@
 #include <iterator>
 #include <optional>
 
-#include "limits.h"
+#include "mailroot/config/limits.h"
 
-namespace mailroot::server {
+namespace mailroot::config {
 
 namespace {
 
@@ -52,7 +52,7 @@ std::optional<SocketAddress> parse_address(std::string_view text, IpFamily famil
 std::string read_file(const char* path) {
   std::ifstream file(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (text.size() > kProcNetMaxBytes) text.resize(kProcNetMaxBytes);
+  if (text.size() > kProcNetMax) text.resize(kProcNetMax);
   return text;
 }
 
@@ -81,4 +81,4 @@ std::vector<ListeningSocket> listening_sockets() {
   return sockets;
 }
 
-}  // namespace mailroot::server
+}  // namespace mailroot::config

@@ -1,12 +1,12 @@
 // Who listens: the kernel's tables as text, and lines that are no sockets.
-#include "proc_net.h"
+#include "mailroot/config/proc_net.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 
 using namespace mailroot;
-using namespace mailroot::server;
+using namespace mailroot::config;
 
 namespace {
 

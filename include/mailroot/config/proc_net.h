@@ -1,4 +1,4 @@
-// Who listens on this machine: /proc/net/tcp and tcp6 as values. Pure but for reading the files.
+// Who listens on this machine, as values: /proc/net/tcp and tcp6. Blocks; control thread and tools.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 #include "mailroot/base/address.h"
 
-namespace mailroot::server {
+namespace mailroot::config {
 
 struct ListeningSocket {
   SocketAddress address;
@@ -15,8 +15,8 @@ struct ListeningSocket {
   uint64_t inode = 0;
 };
 
-// The sockets in state LISTEN of one table's text; lines of another form are skipped.
+// The sockets in state LISTEN of one table's text; lines of another form are skipped. Pure.
 std::vector<ListeningSocket> parse_proc_net(std::string_view text, IpFamily family);
 std::vector<ListeningSocket> listening_sockets();
 
-}  // namespace mailroot::server
+}  // namespace mailroot::config

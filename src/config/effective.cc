@@ -1,0 +1,71 @@
+// What is in force and where it was set; keys by their path.
+#include <algorithm>
+
+#include "mailroot/config/describe.h"
+#include "record.h"
+
+namespace mailroot::config {
+
+namespace {
+
+// "domains[2].relay" and "domains[sales.example].relay" are "domains[].relay".
+std::string without_indexes(std::string_view path) {
+  const size_t open = path.find('['), close = path.rfind(']');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open) {
+    return std::string(path);
+  }
+  return std::string(path.substr(0, open + 1)) + std::string(path.substr(close));
+}
+
+const std::vector<KeyDescription>& all_keys() {
+  static const std::vector<KeyDescription> keys = describe_server_keys();
+  return keys;
+}
+
+}  // namespace
+
+const KeyDescription* find_server_key(std::string_view path) {
+  const std::string wanted = without_indexes(path);
+  const auto found = std::find_if(all_keys().begin(), all_keys().end(),
+                                  [&wanted](const auto& key) { return key.path == wanted; });
+  return found == all_keys().end() ? nullptr : &*found;
+}
+
+std::string nearest_server_key(std::string_view path) {
+  const std::string wanted = without_indexes(path);
+  const std::string name = wanted.substr(wanted.rfind('.') + 1);
+  KnownPaths known;
+  std::set<std::string, std::less<>> paths;
+  std::string same_name;
+  for (const auto& key : all_keys()) {
+    known.add(key.path);
+    paths.insert(key.path);
+    if (key.path.ends_with("." + name)) same_name += (same_name.empty() ? "" : " or ") + key.path;
+  }
+  if (!same_name.empty()) return same_name;
+  const std::string sibling = known.nearest(wanted);
+  return sibling.empty() ? nearest_of(wanted, paths) : sibling;
+}
+
+std::vector<EffectiveKey> effective_keys(const VirtualServer& server) {
+  ProblemList problems;
+  Context context(server.place.file, problems);
+  VirtualServer again;
+  if (const auto text = read_source(server.place.file)) {
+    read_document(*text, server_keys(), context, again);
+  }
+  std::vector<EffectiveKey> out;
+  const auto descriptions = describe(server_keys());
+  for (const auto& description : descriptions) {
+    const Key<VirtualServer>* const key = server_keys().find(description.path);
+    if (key == nullptr || !key->value.available()) continue;
+    EffectiveKey effective{description, key->value.print(server), std::nullopt};
+    if (context.was_set(description.path)) {
+      effective.place = context.place_of_key(description.path);
+    }
+    out.push_back(std::move(effective));
+  }
+  return out;
+}
+
+}  // namespace mailroot::config
