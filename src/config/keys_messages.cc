@@ -1,4 +1,6 @@
 // The keys of a virtual server file: messages, directories, extensions, domains.
+#include <algorithm>
+
 #include "kinds.h"
 #include "mailroot/smtp/grammar.h"
 
@@ -55,6 +57,42 @@ Value<VS> extensions() {
   };
   return list_of(at(&VS::disabled_extensions), "these words: " + names, 0,
                  known_extensions().size(), parse, [](const std::string& word) { return word; });
+}
+
+// "auto" stays empty until the id is known.
+Value<VS> protocol_log_directory() {
+  const auto read = [](const Node& node, Context& context) -> std::optional<std::string> {
+    if (node.kind == Node::Kind::scalar && node.text == "auto") return std::string();
+    return read_path(node, context);
+  };
+  return single(at(&VS::protocol_log, &ProtocolLogSettings::directory),
+                "auto, or a path; a relative one starts at the directory of this file", read,
+                [](const std::string& value) { return value.empty() ? "auto" : quote(value); });
+}
+
+Value<VS> protocol_log_fields() {
+  std::string names;
+  for (const auto& name : kProtocolLogFields) names += (names.empty() ? "" : " ") + name;
+  const auto parse = [](std::string word) -> std::optional<std::string> {
+    if (std::ranges::find(kProtocolLogFields, word) == kProtocolLogFields.end()) {
+      return std::nullopt;
+    }
+    return word;
+  };
+  const auto field = at(&VS::protocol_log, &ProtocolLogSettings::fields);
+  const auto words = list_of(field, "these words: " + names, 1, kProtocolLogFields.size(), parse,
+                             [](const std::string& word) { return word; });
+  const auto read = [words, field](const Node& node, Context& context, VS& server) {
+    if (node.kind == Node::Kind::scalar && node.text == "all") {
+      field.of(server) = kProtocolLogFields;
+    } else {
+      words.read(node, context, server);
+    }
+  };
+  const auto print = [words, field](const VS& server) {
+    return field.of(server) == kProtocolLogFields ? "all" : words.print(server);
+  };
+  return {"all, or " + words.type, read, print};
 }
 
 // Printable ASCII: it becomes part of the greeting line.
@@ -165,9 +203,29 @@ std::vector<Key<VS>> directory_keys() {
        Reload::new_sessions,
        "Add a missing Date and Message-ID, and the default domain to addresses in From, To, Cc, "
        "Reply-To and Sender that have none; auto: only for Pickup and for clients that may relay."},
-      {"protocol_log.enabled", not_yet<VS>({"false"}), Reload::live, "Log every command."},
-      {"protocol_log.format", not_yet<VS>({"w3c"}), Reload::live, "Its format."},
-      {"protocol_log.rotate", not_yet<VS>({"daily"}), Reload::live, "When a new file begins."},
+      {"protocol_log.enabled", boolean(at(&VS::protocol_log, &ProtocolLogSettings::enabled)),
+       Reload::new_sessions, "Log every command of every session, as the IIS SMTP service did."},
+      {"protocol_log.format",
+       choice(at(&VS::protocol_log, &ProtocolLogSettings::format), {{"w3c", "w3c"}}), Reload::live,
+       "W3C Extended Log File Format."},
+      {"protocol_log.rotate",
+       choice(at(&VS::protocol_log, &ProtocolLogSettings::rotation),
+              {{"hourly", LogRotation::hourly},
+               {"daily", LogRotation::daily},
+               {"weekly", LogRotation::weekly},
+               {"monthly", LogRotation::monthly},
+               {"size", LogRotation::size},
+               {"never", LogRotation::never}}),
+       Reload::live, "When a new file begins; times are UTC."},
+      {"protocol_log.size_limit",
+       size(at(&VS::protocol_log, &ProtocolLogSettings::size_limit_bytes), 64 * kKiB, kTiB),
+       Reload::live, "Of one file, with rotate: size."},
+      {"protocol_log.directory", protocol_log_directory(), Reload::live,
+       "Where the files go; made if missing. auto: /var/log/mailroot/ and the id."},
+      {"protocol_log.fields", protocol_log_fields(), Reload::live, "What a line holds, in order."},
+      {"protocol_log.keep",
+       duration(at(&VS::protocol_log, &ProtocolLogSettings::keep), hours(1), hours(24 * 3650)),
+       Reload::live, "Older files are removed when a new one begins."},
       {"banner", banner(), Reload::new_sessions, "Text after \"220 <fqdn> \"."},
       {"extensions.disable", extensions(), Reload::new_sessions, "EHLO keywords not offered."},
       {"spool.materialise_after", duration(at(&VS::materialise_after), seconds(0), hours(1)),

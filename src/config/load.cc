@@ -18,6 +18,7 @@ namespace mailroot::config {
 
 namespace {
 
+constexpr std::string_view kPackagedLogs = "/var/log/mailroot/";
 constexpr std::string_view kPackagedHome = "/var/spool/mailroot/";
 
 std::string digest_of(std::string_view text) {
@@ -31,6 +32,9 @@ void complete(VirtualServer& server, const MachineNames& names) {
   if (server.name.empty()) server.name = server.id;
   if (server.default_domain.empty()) server.default_domain = names.fqdn;
   if (server.fqdn.empty()) server.fqdn = names.fqdn;
+  if (server.protocol_log.directory.empty()) {
+    server.protocol_log.directory = std::string(kPackagedLogs) + server.id;
+  }
   if (server.home_directory.empty()) server.home_directory = std::string(kPackagedHome) + server.id;
 }
 

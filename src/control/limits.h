@@ -9,6 +9,10 @@ namespace mailroot::control {
 
 inline constexpr size_t kLogRingMax = 65'536;  // events a thread may be ahead of the writer
 inline constexpr std::chrono::milliseconds kLogInterval{50};
+inline constexpr size_t kProtocolLinesMax = 65'536;  // of one server, ahead of the writer
+inline constexpr std::chrono::milliseconds kProtocolInterval{200};
+inline constexpr size_t kProtocolWriteBytes = 64 * 1024;
+inline constexpr std::chrono::seconds kProtocolRetry{10};  // after a file failed
 inline constexpr size_t kCommandBytesMax = 4096;
 inline constexpr size_t kControlConnectionsMax = 64;
 inline constexpr std::chrono::minutes kControlIdleTimeout{10};

@@ -22,11 +22,13 @@ smtp::ClientRules make_rules(const config::VirtualServer& settings, bool hello_o
 
 Connection::Connection(reactor::Reactor& reactor,
                        std::shared_ptr<const config::VirtualServer> settings, Target target,
-                       bool hello_only, reactor::CancelScope& scope)
+                       bool hello_only, std::shared_ptr<log::ProtocolLog> protocol_log,
+                       reactor::CancelScope& scope)
     : reactor_(reactor),
       settings_(std::move(settings)),
       target_(std::move(target)),
       scope_(scope),
+      trace_(reactor, std::move(protocol_log), target_.address),
       session_(make_rules(*settings_, hello_only), target_.to_string()) {}
 
 Connection::~Connection() {
@@ -130,6 +132,7 @@ reactor::task<void> Connection::drive(std::vector<smtp::DeliveryOutcome>* outcom
       close_detail_ = std::move(actions_.close_detail);
     }
     actions_.clear();
+    trace_.commands(commands);
     if (form != smtp::ContentForm::none) {
       co_await send_with_content(std::move(commands), form);
     } else if (!commands.empty()) {
@@ -229,6 +232,7 @@ reactor::task<void> Connection::receive() {
   }
   const ByteView bytes = lease->bytes();
   bytes_heard_ += bytes.size();
+  trace_.replies(bytes);
   const smtp::ClientTimer before = actions_.timer;
   session_.feed(bytes, actions_);
   if (actions_.timer != before) {
@@ -246,6 +250,7 @@ void Connection::feed_ready() {
     const result<reactor::BufferLease> lease = next.await_resume();
     if (!lease) break;
     bytes_heard_ += lease->bytes().size();
+    trace_.replies(lease->bytes());
     session_.feed(lease->bytes(), actions_);
   }
   if (stream_->has_ended() && !stream_->has_ready() && !session_.is_closed()) {

@@ -15,6 +15,7 @@
 #include "mailroot/smtp/client_session.h"
 #include "mailroot/spool/spool.h"
 #include "outcomes.h"
+#include "protocol_trace.h"
 
 namespace mailroot::deliver {
 
@@ -30,7 +31,8 @@ class ContentSender;
 class Connection {
  public:
   Connection(reactor::Reactor& reactor, std::shared_ptr<const config::VirtualServer> settings,
-             Target target, bool hello_only, reactor::CancelScope& scope);
+             Target target, bool hello_only, std::shared_ptr<log::ProtocolLog> protocol_log,
+             reactor::CancelScope& scope);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -85,6 +87,7 @@ class Connection {
   std::shared_ptr<const config::VirtualServer> settings_;
   Target target_;
   reactor::CancelScope& scope_;
+  ProtocolTrace trace_;
   smtp::ClientSession session_;
   smtp::ClientActions actions_;
   const Payload* payload_ = nullptr;

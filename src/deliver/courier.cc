@@ -87,8 +87,9 @@ reactor::task<std::optional<DeliveryOutcome>> open_next(Courier& courier, const 
   Engine& engine = courier.engine;
   const Target target = courier.targets.list[courier.next_target++];
   const bool hello_only = engine.destinations[courier.destination]->hop.hello_only;
-  auto connection = std::make_unique<Connection>(engine.reactor(), work.settings, target,
-                                                 hello_only, courier.handle.scope);
+  auto connection =
+      std::make_unique<Connection>(engine.reactor(), work.settings, target, hello_only,
+                                   engine.protocol_log, courier.handle.scope);
   engine.around.counters.connections.fetch_add(1, std::memory_order_relaxed);
   const result<void> opened = co_await connection->open();
   if (opened) {

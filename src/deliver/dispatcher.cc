@@ -159,6 +159,10 @@ void Dispatcher::use(std::shared_ptr<const config::VirtualServer> settings,
   impl_->pump();
 }
 
+void Dispatcher::use_protocol_log(std::shared_ptr<log::ProtocolLog> protocol_log) {
+  impl_->protocol_log = std::move(protocol_log);
+}
+
 void Dispatcher::admit(const QueueId& id, const smtp::Envelope& envelope, std::string_view status,
                        const spool::MessageTimes& times, uint64_t size_bytes) {
   impl_->admit(id, envelope, status, times, size_bytes);

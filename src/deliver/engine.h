@@ -77,6 +77,7 @@ struct Engine {
   Surroundings around;
   std::shared_ptr<const config::VirtualServer> settings;
   std::shared_ptr<const route::Router> router;
+  std::shared_ptr<log::ProtocolLog> protocol_log;  // null: off
   queue::Queue queue;
   std::vector<std::unique_ptr<DestinationInfo>> destinations;
   Turns turns;

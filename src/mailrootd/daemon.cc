@@ -14,6 +14,7 @@
 #include "mailroot/config/load.h"
 #include "mailroot/control/control_server.h"
 #include "mailroot/control/log_hub.h"
+#include "mailroot/control/protocol_logs.h"
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/server/supervisor.h"
 
@@ -139,6 +140,10 @@ int run_with(const std::string& config_file, Snapshot snapshot, control::LogHub&
   server::Supervisor::Options options;
   options.config_file = config_file;
   options.on_reload = [&hub](const config::Service& service) { hub.set_level(service.log_level); };
+  control::ProtocolLogs protocol_logs(hub.make_sink());
+  options.protocol_log = [&protocol_logs](const config::VirtualServer& virtual_server) {
+    return protocol_logs.of(virtual_server);
+  };
   server::Supervisor supervisor(control, std::move(options), log);
   control::ControlServer socket(control, supervisor, log);
   auto opened = socket.open(snapshot->service.control_socket);

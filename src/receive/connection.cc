@@ -44,8 +44,9 @@ class SendWatch final : reactor::Timer {
   reactor::CancelScope cut_;
 };
 
-smtp::SessionRules rules_of(const config::VirtualServer& settings) {
+smtp::SessionRules rules_of(const config::VirtualServer& settings, bool record_exchanges) {
   smtp::SessionRules rules;
+  rules.record_exchanges = record_exchanges;
   rules.fqdn = settings.fqdn;
   rules.banner = settings.banner;
   rules.default_domain = settings.default_domain;
@@ -71,7 +72,8 @@ Connection::Connection(reactor::Reactor& reactor, Service& service, reactor::Des
       scope_(server_scope),
       lookup_scope_(&scope_),
       settings_(service.settings()),
-      session_(rules_of(*settings_), peer),
+      protocol_log_(service.protocol_log()),
+      session_(rules_of(*settings_, protocol_log_ != nullptr), peer),
       opened_(reactor.now()),
       waiting_since_(opened_) {}
 
@@ -152,6 +154,7 @@ task<Connection::Next> Connection::act() {
     if (!actions_.content.empty()) {
       co_await store_content();
     }
+    log_exchanges();
     const bool asked = actions_.question != smtp::Question::none;
     if (asked && !actions_.close) {
       co_await ask();

@@ -49,6 +49,7 @@ class Connection {
   void log_accepted(const QueueId& id, const smtp::Envelope& envelope, uint64_t size_bytes,
                     Duration commit_time);
   void log_end();
+  void log_exchanges();
 
   reactor::Reactor& reactor_;
   Service& service_;
@@ -59,6 +60,7 @@ class Connection {
   reactor::TaskGroup lookup_;
   std::optional<std::string> client_host_;  // once looked up
   std::shared_ptr<const config::VirtualServer> settings_;
+  std::shared_ptr<log::ProtocolLog> protocol_log_;  // null: off
   smtp::ServerSession session_;
   smtp::Actions actions_;
   std::unique_ptr<spool::Draft> draft_;

@@ -53,6 +53,7 @@ Policy Supervisor::State_::policy_of(const Record& record) const {
   policy.settings = record.settings;
   policy.router = std::make_shared<const route::Router>(record.settings);
   policy.table = table;
+  if (options.protocol_log) policy.protocol_log = options.protocol_log(*record.settings);
   policy.paused = record.state == State::paused || record.state == State::pausing;
   return policy;
 }

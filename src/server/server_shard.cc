@@ -29,6 +29,7 @@ ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Pol
                                            shard.index()};
   dispatcher_ =
       std::make_unique<deliver::Dispatcher>(surroundings, policy_.settings, policy_.router);
+  dispatcher_->use_protocol_log(policy_.protocol_log);
 }
 
 ServerShard::~ServerShard() = default;
@@ -41,6 +42,7 @@ void ServerShard::begin(bool reads_pickup) {
 
 void ServerShard::use(Policy policy) {
   policy_ = std::move(policy);
+  dispatcher_->use_protocol_log(policy_.protocol_log);
   dispatcher_->use(policy_.settings, policy_.router);
 }
 

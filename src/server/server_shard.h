@@ -32,6 +32,7 @@ struct Policy {
   std::shared_ptr<const config::VirtualServer> settings;
   std::shared_ptr<const route::Router> router;
   std::shared_ptr<const config::BindingTable> table;
+  std::shared_ptr<log::ProtocolLog> protocol_log;  // null: off
   bool paused = false;
 };
 
@@ -73,6 +74,7 @@ class ServerShard final : public receive::Service {
   receive::Admission& admission() override { return shared_->admission; }
   receive::Counters& counters() override { return receive_counters_; }
   log::Sink& log() override { return shard_.log(); }
+  std::shared_ptr<log::ProtocolLog> protocol_log() override { return policy_.protocol_log; }
   void accepted(const QueueId& id, const smtp::Envelope& envelope, const spool::MessageTimes& times,
                 uint64_t size_bytes) override;
 

@@ -52,6 +52,26 @@ SessionState& begin_call(SessionState& session, Actions& actions) {
   return session;
 }
 
+// A command was read: from here on its reply is waited for.
+void record_command(SessionState& session, std::string_view line) {
+  if (!session.rules.record_exchanges) return;
+  session.recorded_command = line;
+  session.is_recording = true;
+}
+
+// Whether what was said behind `before` octets of replies answers the recorded command.
+void record_reply(SessionState& session, Actions& actions, size_t before, uint64_t content_bytes) {
+  if (!session.is_recording || actions.reply.size() <= before) return;
+  const std::string_view said = std::string_view(actions.reply).substr(before);
+  if (said.starts_with("354")) return;  // the answer to DATA comes after the content
+  session.is_recording = false;
+  Exchange& exchange = actions.exchanges.emplace_back();
+  exchange.command = std::move(session.recorded_command);
+  exchange.reply = said.substr(0, said.find('\r'));
+  exchange.reply_bytes = static_cast<uint32_t>(said.size());
+  exchange.content_bytes = content_bytes;
+}
+
 // Ends every call: states what the driver has to know.
 void settle(SessionState& session, Actions& actions) {
   const bool is_closed = session.phase == Phase::closed;
@@ -72,6 +92,7 @@ size_t feed_command(SessionState& session, ByteView input, Actions& actions) {
     case LineReader::Event::incomplete:
       break;
     case LineReader::Event::line:
+      record_command(session, session.lines.line());
       run_command_line(session, session.lines.line(), actions);
       break;
     case LineReader::Event::too_long:
@@ -154,6 +175,7 @@ void Actions::clear() {
   reply.clear();
   content.clear();
   content_abandoned = false;
+  exchanges.clear();
   question = Question::none;
   timer = TimerName::command;
   close = false;
@@ -178,8 +200,11 @@ size_t ServerSession::feed(ByteView input, Actions& actions) {
   if (session.phase == Phase::connected && !input.empty()) session.talked_early = true;
   while (consumed < input.size() && can_read(session)) {
     const ByteView rest = input.subspan(consumed);
+    const size_t replies_before = actions.reply.size();
+    const uint64_t content_before = session.content_bytes;
     const size_t step = takes_content(session) ? feed_content(session, rest, actions)
                                                : feed_command(session, rest, actions);
+    record_reply(session, actions, replies_before, content_before);
     if (step == 0) break;  // the batch of pieces is full
     consumed += step;
   }
@@ -191,6 +216,8 @@ size_t ServerSession::feed(ByteView input, Actions& actions) {
 void ServerSession::answer(const Answer& answer, Actions& actions) {
   SessionState& session = begin_call(*state_, actions);
   const Question question = std::exchange(session.question, Question::none);
+  const size_t replies_before = actions.reply.size();
+  const uint64_t content_bytes = session.content_bytes;
   if (session.phase != Phase::closed) {
     if (answer.accept) {
       accept(session, question, answer, actions);
@@ -202,6 +229,7 @@ void ServerSession::answer(const Answer& answer, Actions& actions) {
   if (ends && session.phase != Phase::closed) {
     close_session(session, actions, "closed by policy");
   }
+  record_reply(session, actions, replies_before, content_bytes);
   settle(session, actions);
 }
 

@@ -102,6 +102,10 @@ struct SessionState {
   Refusal refusal = Refusal::none;
   std::string refusal_reply;  // of the driver
 
+  // The command whose reply is due, for Actions::exchanges.
+  std::string recorded_command;
+  bool is_recording = false;
+
   // The whole session.
   uint64_t session_bytes = 0;
   uint64_t messages = 0;

@@ -108,6 +108,41 @@ struct Delivery {
   bool reverse_dns_lookup = false;
 };
 
+enum class LogRotation : uint8_t { hourly, daily, weekly, monthly, size, never };
+
+// The fields of the IIS SMTP service's protocol log, in its order.
+inline const std::vector<std::string> kProtocolLogFields = {"date",
+                                                            "time",
+                                                            "c-ip",
+                                                            "cs-username",
+                                                            "s-sitename",
+                                                            "s-computername",
+                                                            "s-ip",
+                                                            "s-port",
+                                                            "cs-method",
+                                                            "cs-uri-stem",
+                                                            "cs-uri-query",
+                                                            "sc-status",
+                                                            "sc-win32-status",
+                                                            "sc-bytes",
+                                                            "cs-bytes",
+                                                            "time-taken",
+                                                            "cs-version",
+                                                            "cs-host",
+                                                            "cs(User-Agent)",
+                                                            "cs(Cookie)",
+                                                            "cs(Referer)"};
+
+struct ProtocolLogSettings {
+  bool enabled = false;
+  std::string format = "w3c";
+  LogRotation rotation = LogRotation::daily;
+  uint64_t size_limit_bytes = 20 * kMiB;  // of one file, with rotation by size
+  std::string directory;                  // absolute after load
+  std::vector<std::string> fields = kProtocolLogFields;
+  Duration keep = std::chrono::hours(24 * 90);
+};
+
 enum class DropLayout : uint8_t { maildir, flat };
 
 struct VirtualServer {
@@ -138,6 +173,7 @@ struct VirtualServer {
   DropLayout drop_layout = DropLayout::maildir;
   uint64_t drop_quota_bytes = 0;  // 0 = auto: 10 x size_limit
   std::string stamp_headers = "auto";
+  ProtocolLogSettings protocol_log;
   std::string banner;
   std::vector<std::string> disabled_extensions;  // upper case
   Duration materialise_after = std::chrono::seconds(2);

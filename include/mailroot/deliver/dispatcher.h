@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "mailroot/base/log.h"
+#include "mailroot/base/protocol_log.h"
 #include "mailroot/base/queue_id.h"
 #include "mailroot/base/slab_pool.h"
 #include "mailroot/config/snapshot.h"
@@ -51,6 +52,8 @@ class Dispatcher {
   // Newer settings; attempts that began keep what they began with.
   void use(std::shared_ptr<const config::VirtualServer> settings,
            std::shared_ptr<const route::Router> router);
+  // Where later connections log what is said; null: nowhere.
+  void use_protocol_log(std::shared_ptr<log::ProtocolLog> protocol_log);
   // A durable message: new, or found by the scan (then with its letters). Never waits; its first
   // attempt starts in this loop turn when its destination is free.
   void admit(const QueueId& id, const smtp::Envelope& envelope, std::string_view status,

@@ -23,6 +23,7 @@ inline constexpr Duration kResolveTimeout = std::chrono::seconds(30);
 inline constexpr Duration kDeadHostRest = std::chrono::minutes(1);
 inline constexpr Duration kIdleKeep = std::chrono::seconds(2);  // an unused connection
 inline constexpr Duration kConnectionLifetime = std::chrono::minutes(5);
+inline constexpr size_t kTracedLineMax = 1024;  // of a command or reply in the protocol log
 inline constexpr Duration kStopGrace = std::chrono::seconds(5);    // for a final reply
 inline constexpr Duration kSettleRetry = std::chrono::seconds(1);  // the journal said no
 // A reply may come line by line, each in time, but not for longer than this many timeouts.

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "mailroot/base/log.h"
+#include "mailroot/base/protocol_log.h"
 #include "mailroot/base/slab_pool.h"
 #include "mailroot/config/snapshot.h"
 #include "mailroot/dns/resolver.h"
@@ -56,6 +57,8 @@ class Service {
   virtual Admission& admission() = 0;
   virtual Counters& counters() = 0;
   virtual log::Sink& log() = 0;
+  // Null when protocol_log is off; for new sessions.
+  virtual std::shared_ptr<log::ProtocolLog> protocol_log() = 0;
   // A message is durable; it is now the queue's. Never fails, never waits.
   virtual void accepted(const QueueId& id, const smtp::Envelope& envelope,
                         const spool::MessageTimes& times, uint64_t size_bytes) = 0;

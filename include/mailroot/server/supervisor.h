@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mailroot/base/log.h"
+#include "mailroot/base/protocol_log.h"
 #include "mailroot/base/queue_id.h"
 #include "mailroot/config/binding_table.h"
 #include "mailroot/config/snapshot.h"
@@ -91,6 +92,9 @@ class Supervisor {
     bool allow_built_in_default = true;
     // Called on the control thread when a reload was applied.
     std::function<void(const config::Service&)> on_reload = {};
+    // The protocol log of a server with these settings, null when it is off. Absent: never one.
+    std::function<std::shared_ptr<log::ProtocolLog>(const config::VirtualServer&)> protocol_log =
+        {};
   };
   Supervisor(reactor::Reactor& control, Options options, log::Sink& log);
   ~Supervisor();

@@ -31,6 +31,7 @@ struct SessionRules {
   uint32_t hop_limit = 30;  // checked by the driver on content, kept here for reply
   bool normalise_bare_line_feed = false;  // false: 5yz on bare CR or LF in data
   bool offer_start_tls = false;
+  bool record_exchanges = false;  // Actions::exchanges, for a protocol log
   // EHLO keywords not offered (and their parameters then refused): upper case, space separated set.
   std::string disabled_keywords;
 };
@@ -62,6 +63,14 @@ struct Answer {
   bool close_after = false;  // send the reply, then end the session
 };
 
+// One command and the final reply to it; for DATA the reply to the content, not the 354.
+struct Exchange {
+  std::string command;         // the line as it came, without its end
+  std::string reply;           // first line, without its end
+  uint32_t reply_bytes = 0;    // of all lines
+  uint64_t content_bytes = 0;  // DATA, BDAT: as decoded
+};
+
 // What the driver does after each call, in this order: append `content` to its draft, drop the
 // draft if `content_abandoned`, send `reply`, look at the question, then close. Replies and
 // pieces add up until the driver clears them, together by clear() or each when it is done with;
@@ -77,6 +86,8 @@ struct Actions {
   TimerName timer = TimerName::command;
   bool close = false;             // after the reply is sent
   std::string_view close_reason;  // static storage; for the log
+  // With SessionRules::record_exchanges: what was answered since the driver cleared them.
+  std::vector<Exchange> exchanges;
 
   void clear();  // keeps capacities
 };

@@ -251,6 +251,18 @@ TEST_CASE("every address has one name") {
   }
 }
 
+TEST_CASE("the protocol log's fields are all, or known words in any order") {
+  CHECK(problem_of("protocol_log: { enabled: true, fields: all, directory: auto }\n").empty());
+  CHECK(problem_of("protocol_log: { rotate: size, size_limit: 1 MiB, keep: 7d,\n"
+                   "  fields: [time, cs-method, 'cs(Cookie)'] }\n")
+            .empty());
+  CHECK(problem_of("protocol_log: { fields: [time, verb] }\n").contains("fields[1]"));
+  CHECK(problem_of("protocol_log: { fields: [] }\n").contains("protocol_log.fields"));
+  CHECK(problem_of("protocol_log: { fields: none }\n").contains("protocol_log.fields"));
+  CHECK(problem_of("protocol_log: { rotate: yearly }\n").contains("hourly | daily"));
+  CHECK(problem_of("protocol_log: { directory: '' }\n").contains("protocol_log.directory"));
+}
+
 TEST_CASE("keys of later versions may only be off") {
   const std::string off =
       "access:\n"
@@ -258,7 +270,6 @@ TEST_CASE("keys of later versions may only be off") {
       "  authentication: { anonymous: true, mechanisms: [], users: '', require_tls: true }\n"
       "  tls: {}\n  proxy_protocol: []\n"
       "delivery: { security: { tls: off, authentication: none, ca: '' } }\n"
-      "protocol_log: { enabled: false, format: w3c, rotate: daily }\n"
       "domains: [{ name: b.example, type: remote, security: {}, queue_for: '' }]\n"
       "routes: []\ndkim: []\n";
   CHECK(problem_of(off).empty());
@@ -278,7 +289,6 @@ TEST_CASE("keys of later versions may only be off") {
   refused("access: { tls: { certificate: a, key: b } }\n", "2:16: access.tls");
   refused("access: { proxy_protocol: [10.0.0.0/8] }\n", "2:27: access.proxy_protocol");
   refused("delivery: { security: { tls: opportunistic } }\n", "2:30: delivery.security.tls");
-  refused("protocol_log: { enabled: true }\n", "2:26: protocol_log.enabled");
   refused("dkim: [{ domain: a.example }]\n", "2:7: dkim");
   refused("routes: [{ sender: a.example }]\n", "2:9: routes");
   refused("domains: [{ name: b.example, type: remote, queue_for: etrn }]\n",

@@ -228,6 +228,8 @@ class FakeService final : public Service {
   Admission& admission() override { return admission_; }
   Counters& counters() override { return counters_; }
   log::Sink& log() override { return sink; }
+  std::shared_ptr<log::ProtocolLog> protocol_log() override { return protocol; }
+  std::shared_ptr<log::ProtocolLog> protocol;
   void accepted(const QueueId& id, const smtp::Envelope&, const spool::MessageTimes&,
                 uint64_t) override {
     queued.push_back(id);

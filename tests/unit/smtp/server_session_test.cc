@@ -344,3 +344,54 @@ TEST_CASE("a driver's reply is cut to the line limit") {
   CHECK(last_reply(driver).size() == 3 + kReplyLineMax - 2);
   CHECK(driver.violations() == std::vector<std::string>{});
 }
+
+TEST_CASE("exchanges: each command with its final reply, however the input is cut") {
+  const std::string input =
+      "EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"
+      "Subject: x\r\n\r\nhello\r\n.\r\nNONSENSE\r\nBDAT 4 LAST\r\nabcdRSET\r\nQUIT\r\n";
+  for (const size_t step : {size_t{1}, size_t{3}, size_t{17}, input.size()}) {
+    CAPTURE(step);
+    SessionRules rules = rules_for_test();
+    rules.record_exchanges = true;
+    ServerSession session(rules, client());
+    Actions actions;
+    std::string open = input;
+    const auto answer_all = [&] {
+      while (actions.question != Question::none && !actions.close) {
+        Answer answer;
+        if (actions.question == Question::commit) answer.queue_id = "Q1";
+        session.answer(answer, actions);
+      }
+    };
+    session.greet(actions);
+    answer_all();
+    for (size_t at = 0; at < input.size() && !actions.close;) {
+      const size_t size = std::min(step, input.size() - at);
+      const size_t used = session.feed(as_bytes(std::string_view(input).substr(at, size)), actions);
+      at += used;
+      answer_all();
+      actions.content.clear();
+    }
+    std::vector<std::string> said;
+    for (const Exchange& exchange : actions.exchanges) {
+      said.push_back(exchange.command + " -> " + exchange.reply.substr(0, 3) + " " +
+                     std::to_string(exchange.content_bytes));
+    }
+    CHECK(said == std::vector<std::string>{
+                      "EHLO client.test -> 250 0", "MAIL FROM:<a@b.test> -> 250 0",
+                      "RCPT TO:<c@d.test> -> 250 0", "DATA -> 250 21", "NONSENSE -> 500 0",
+                      "BDAT 4 LAST -> 503 0", "RSET -> 250 0", "QUIT -> 221 0"});
+    CHECK(actions.exchanges[3].reply.starts_with("250 2.6.0 Q1 "));
+    CHECK(actions.exchanges[0].reply_bytes > 100);
+  }
+}
+
+TEST_CASE("exchanges are recorded only when asked for") {
+  ServerSession session(rules_for_test(), client());
+  Actions actions;
+  session.greet(actions);
+  session.answer({}, actions);
+  session.feed(as_bytes(std::string_view("NOOP\r\n")), actions);
+  CHECK(actions.reply.contains("250"));
+  CHECK(actions.exchanges.empty());
+}
