@@ -148,12 +148,14 @@ task<void> Supervisor::State_::use_on_shards(const Record& record) {
 }
 
 task<void> Supervisor::State_::remove_from_shards(Record& record) {
-  const std::string id = record.id;
-  for (auto& shard : shards) {
-    Shard* there = shard.get();
+  const auto end_on = [](reactor::Reactor& control, Shard& shard, std::string id) -> task<void> {
+    Shard* there = &shard;
     auto work = [there, id]() -> task<bool> { return remove_here(*there, id); };
-    co_await on_shard<bool>(control, *there, std::move(work));
-  }
+    co_await on_shard<bool>(control, shard, std::move(work));
+  };
+  reactor::TaskGroup ending_shards;
+  for (auto& shard : shards) ending_shards.spawn(end_on(control, *shard, record.id));
+  co_await ending_shards.join();
   co_await close_shared(*record.shared);
   record.shared.reset();
 }
@@ -180,8 +182,13 @@ task<void> Supervisor::State_::watch_homes() {
     if (lost.empty()) continue;
     co_await enter();
     config::PlanConditions conditions;
-    for (const auto& [id, reason] : lost) conditions.must_stop[id] = reason;
-    if (!ending) {
+    for (const auto& [id, reason] : lost) {
+      // Unless it has moved to another home while we stood in line.
+      const auto record = records.find(id);
+      if (record == records.end() || record->second.shared != running.at(id)) continue;
+      conditions.must_stop[id] = reason;
+    }
+    if (!ending && !conditions.must_stop.empty()) {
       co_await apply(snapshot, std::move(conditions));
     }
     leave();

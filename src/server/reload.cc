@@ -92,17 +92,19 @@ task<ReloadReport> Supervisor::State_::apply(std::shared_ptr<const ConfigSnapsho
 // the next in line), until everything that the plan wants stands ready.
 task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanConditions conditions,
                                              Prepared& prepared) {
-  ReloadPlan plan;
-  for (int round = 0; round < kPlanRoundsMax; ++round) {
-    plan = config::plan_reload(*table, next, conditions);
+  for (int round = 0;; ++round) {
+    ReloadPlan plan = config::plan_reload(*table, next, conditions);
     bool settled = true;
     for (const ServerPlan& server : plan.servers) {
       const bool ready = co_await prepare_server(server, next, conditions, prepared);
       settled = settled && ready;
+      // From here on each round rules out a server, so there is an end.
+      if (!ready && round >= kPlanRoundsMax) {
+        conditions.cannot_start.emplace(server.server, "its addresses change hands too often");
+      }
     }
-    if (settled) break;
+    if (settled) co_return plan;
   }
-  co_return plan;
 }
 
 task<bool> Supervisor::State_::prepare_server(const ServerPlan& plan, const ConfigSnapshot& next,
@@ -121,7 +123,7 @@ task<bool> Supervisor::State_::prepare_server(const ServerPlan& plan, const Conf
     }
   }
   for (const config::BindingKey& key : plan.open) {
-    if (!ready || prepared.sockets.contains(key)) continue;
+    if (prepared.sockets.contains(key) || conditions.cannot_open.contains(key)) continue;
     auto made = sockets.prepare(key, static_cast<uint32_t>(shards.size()));
     if (made) {
       prepared.sockets.emplace(key, std::move(*made));
@@ -171,11 +173,16 @@ task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared
   for (const ServerPlan& server : plan.servers) {
     co_await retire_sockets(server);
   }
+  // All at once: each may wait for messages that are arriving.
+  reactor::TaskGroup ending_servers;
+  for (const ServerPlan& server : plan.servers) {
+    if (server.action == ServerAction::stop) {
+      ending_servers.spawn(remove_from_shards(records[server.server]));
+    }
+  }
+  co_await ending_servers.join();
   for (const ServerPlan& server : plan.servers) {
     Record& record = records[server.server];
-    if (server.action == ServerAction::stop) {
-      co_await remove_from_shards(record);
-    }
     if (find_settings(*snapshot, server.server) == nullptr) {
       records.erase(server.server);
       continue;

@@ -181,6 +181,25 @@ TEST_CASE("MX hosts at or behind our own preference are dropped; being the best 
   });
 }
 
+TEST_CASE("the address of nobody is this machine: a loop, not a connection") {
+  for (const std::string host : {"0.0.0.0", "::"}) {
+    CAPTURE(host);
+    static std::string address;
+    address = host;
+    run_world([](World& world) -> reactor::task<void> {
+      world.settings->bindings = {
+          {.address = IpAddress::parse("127.0.0.3"), .port = 1, .place = {}}};
+      world.resolver.set("zero.example", {{10, address}});
+      world.resolver.set_failure("sender.example", dns::Failure::server_failure);
+      const QueueId id = world.send({"bob@zero.example"}, kContent);
+      const bool done = co_await world.wait_for([&world, id] { return world.spool.at(id).done; });
+      CHECK(done);
+      CHECK(world.log.field("bounced", "enhanced") == "5.4.6");
+      CHECK(world.counters.connections.load() == 0);
+    });
+  }
+}
+
 TEST_CASE("direct first: the smart host is used when the domain cannot be found or reached") {
   run_world([](World& world) -> reactor::task<void> {
     Sink& smart = world.add_sink(3, {});
