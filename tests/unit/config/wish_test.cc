@@ -99,8 +99,8 @@ TEST_CASE("what cannot be meant") {
   CHECK(
       wished(Action::set, "mesages.size_limt", {"1"})
           .starts_with("there is no key \"mesages.size_limt\"; did you mean messages.size_limit?"));
-  CHECK(wished(Action::set, "size_limit", {"1"})
-            .contains("did you mean messages.size_limit or messages.badmail.size_limit?"));
+  CHECK(wished(Action::set, "keep", {"1d"})
+            .contains("did you mean messages.badmail.keep or protocol_log.keep?"));
   CHECK(wished(Action::set, "", {"1"}).starts_with("there is no key \"\""));
   CHECK(wished(Action::add, "name", {"x"}) == "name is no list; give its new value");
   CHECK(wished(Action::set, "name", {}) == "the new value of name is missing");
