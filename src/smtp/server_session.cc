@@ -256,7 +256,11 @@ void ServerSession::tls_started() {
 void ServerSession::time_out(Actions& actions) {
   SessionState& session = begin_call(*state_, actions);
   if (session.phase == Phase::closed) return;
-  say_closing(session, actions, "421 4.4.2", "Timeout", "timeout");
+  if (session.shutting_down) {  // a message had its time to finish
+    say_shutting_down(session, actions);
+  } else {
+    say_closing(session, actions, "421 4.4.2", "Timeout", "timeout");
+  }
   settle(session, actions);
 }
 

@@ -345,6 +345,28 @@ TEST_CASE("a driver's reply is cut to the line limit") {
   CHECK(driver.violations() == std::vector<std::string>{});
 }
 
+TEST_CASE("a message that does not finish before the server goes down hears why") {
+  ServerSession session(rules_for_test(), client());
+  Actions actions;
+  session.greet(actions);
+  session.answer({}, actions);
+  session.feed(as_bytes(std::string_view("HELO x\r\nMAIL FROM:<a@b>\r\n")), actions);
+  session.answer({}, actions);
+  session.feed(as_bytes(std::string_view("RCPT TO:<c@d>\r\n")), actions);
+  session.answer({}, actions);
+  session.feed(as_bytes(std::string_view("DATA\r\n")), actions);
+  session.answer({}, actions);
+  session.feed(as_bytes(std::string_view("half a message")), actions);
+  REQUIRE(session.content_is_streaming());
+  session.shut_down(actions);
+  CHECK_FALSE(actions.close);
+  actions.reply.clear();
+  session.time_out(actions);
+  CHECK(actions.reply.starts_with("421 4.3.2 "));
+  CHECK(actions.close);
+  CHECK(actions.content_abandoned);
+}
+
 TEST_CASE("exchanges: each command with its final reply, however the input is cut") {
   const std::string input =
       "EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"
