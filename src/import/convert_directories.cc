@@ -79,6 +79,15 @@ void convert_pickup(ServerContext& context) {
 constexpr std::array<std::string_view, 5> kPeriods = {"size", "daily", "weekly", "monthly",
                                                       "hourly"};
 
+// What nobody has told yet of them.
+void remark_log_details(ServerContext& context, Verdict verdict, const char* text) {
+  for (const std::string_view name :
+       {"LogPluginClsid", "LogFilePeriod", "LogFileDirectory", "LogExtFileFlags"}) {
+    const auto setting = context.properties.written(name);
+    if (setting && !context.has_told(name)) context.remark(verdict, *setting, text);
+  }
+}
+
 void convert_protocol_log(ServerContext& context) {
   const auto type = context.properties.effective("LogType");
   const bool on = is_true(*type);
@@ -88,41 +97,30 @@ void convert_protocol_log(ServerContext& context) {
   const std::string_view rotate = number < kPeriods.size() ? kPeriods[number] : kPeriods[1];
   if (!on) {
     context.remark(Verdict::same, *type, "the protocol log is off", "protocol_log.enabled: false");
-    for (const std::string_view name :
-         {"LogPluginClsid", "LogFilePeriod", "LogFileDirectory", "LogExtFileFlags"}) {
-      if (const auto setting = context.properties.written(name)) {
-        context.remark(Verdict::not_carried, *setting, "the protocol log is off");
-      }
-    }
+    remark_log_details(context, Verdict::not_carried, "the protocol log is off");
     return;
   }
-  const bool w3c = !format || lower(format->value).contains("ff160663");
-  if (is_available("protocol_log.enabled")) {
-    context.carry(*type, "protocol_log.enabled", "true");
-    if (allows_word("protocol_log.rotate", rotate)) {
-      context.carry(*period, "protocol_log.rotate", std::string(rotate));
-    } else {
-      context.remark(Verdict::different, *period, fmt::format("{} is not among them", rotate),
-                     "protocol_log.rotate");
-    }
-  } else {
+  if (!is_available("protocol_log.enabled")) {
     context.yaml.set_off("protocol_log.enabled", "true", as_comment(*type));
     context.yaml.set_off("protocol_log.rotate", std::string(rotate), as_comment(*period));
     context.remark(Verdict::not_carried, *type, "this version has no protocol log");
+    remark_log_details(context, Verdict::not_carried, "this version has no protocol log");
+    return;
   }
-  if (!w3c) {
+  context.carry(*type, "protocol_log.enabled", "true");
+  if (allows_word("protocol_log.rotate", rotate)) {
+    context.carry(*period, "protocol_log.rotate", std::string(rotate));
+  } else {
+    context.remark(Verdict::different, *period, fmt::format("{} is not among them", rotate),
+                   "protocol_log.rotate");
+  }
+  if (format && lower(format->value).contains("ff160663")) {
+    context.remark(Verdict::same, *format, "W3C Extended", "protocol_log.format: w3c");
+  } else if (format) {
     context.remark(Verdict::different, *format, "the only format is W3C Extended",
                    "protocol_log.format: w3c");
-  } else if (format) {
-    context.remark(Verdict::same, *format, "W3C Extended", "protocol_log.format: w3c");
   }
-  for (const std::string_view name : {"LogFileDirectory", "LogExtFileFlags"}) {
-    if (const auto setting = context.properties.written(name)) {
-      context.remark(Verdict::different, *setting,
-                     name == "LogFileDirectory" ? "is /var/log/mailroot/<id>"
-                                                : "the fields are Mailroot's choice");
-    }
-  }
+  remark_log_details(context, Verdict::different, "Mailroot's own choice");
 }
 
 // What follows "220 <fqdn> ": IIS's text mostly begins with the name again.
