@@ -1,7 +1,4 @@
-// Pickup, Drop, Badmail, Queue; the protocol log, banner and EHLO keywords.
-#include <algorithm>
-#include <array>
-
+// Pickup, Drop, Badmail, Queue; banner and EHLO keywords.
 #include "mailroot/config/limits.h"
 #include "mailroot/smtp/grammar.h"
 #include "server_context.h"
@@ -74,53 +71,6 @@ void convert_pickup(ServerContext& context) {
   } else {
     context.hold(*deliver, "IIS took mail and delivered none; Mailroot has no such switch");
   }
-}
-
-constexpr std::array<std::string_view, 5> kPeriods = {"size", "daily", "weekly", "monthly",
-                                                      "hourly"};
-
-// What nobody has told yet of them.
-void remark_log_details(ServerContext& context, Verdict verdict, const char* text) {
-  for (const std::string_view name :
-       {"LogPluginClsid", "LogFilePeriod", "LogFileDirectory", "LogExtFileFlags"}) {
-    const auto setting = context.properties.written(name);
-    if (setting && !context.has_told(name)) context.remark(verdict, *setting, text);
-  }
-}
-
-void convert_protocol_log(ServerContext& context) {
-  const auto type = context.properties.effective("LogType");
-  const bool on = is_true(*type);
-  const auto format = context.properties.written("LogPluginClsid");
-  const auto period = context.properties.effective("LogFilePeriod");
-  const auto number = parse_dword(period->value).value_or(1);
-  const std::string_view rotate = number < kPeriods.size() ? kPeriods[number] : kPeriods[1];
-  if (!on) {
-    context.remark(Verdict::same, *type, "the protocol log is off", "protocol_log.enabled: false");
-    remark_log_details(context, Verdict::not_carried, "the protocol log is off");
-    return;
-  }
-  if (!is_available("protocol_log.enabled")) {
-    context.yaml.set_off("protocol_log.enabled", "true", as_comment(*type));
-    context.yaml.set_off("protocol_log.rotate", std::string(rotate), as_comment(*period));
-    context.remark(Verdict::not_carried, *type, "this version has no protocol log");
-    remark_log_details(context, Verdict::not_carried, "this version has no protocol log");
-    return;
-  }
-  context.carry(*type, "protocol_log.enabled", "true");
-  if (allows_word("protocol_log.rotate", rotate)) {
-    context.carry(*period, "protocol_log.rotate", std::string(rotate));
-  } else {
-    context.remark(Verdict::different, *period, fmt::format("{} is not among them", rotate),
-                   "protocol_log.rotate");
-  }
-  if (format && lower(format->value).contains("ff160663")) {
-    context.remark(Verdict::same, *format, "W3C Extended", "protocol_log.format: w3c");
-  } else if (format) {
-    context.remark(Verdict::different, *format, "the only format is W3C Extended",
-                   "protocol_log.format: w3c");
-  }
-  remark_log_details(context, Verdict::different, "Mailroot's own choice");
 }
 
 // What follows "220 <fqdn> ": IIS's text mostly begins with the name again.
@@ -211,7 +161,6 @@ void convert_directories(ServerContext& context) {
   convert_home(context);
   convert_drop(context);
   convert_pickup(context);
-  convert_protocol_log(context);
   convert_banner(context);
   convert_extensions(context);
   convert_protocol(context);
