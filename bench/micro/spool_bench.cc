@@ -123,7 +123,7 @@ task<void> measure(Reactor& reactor, const Setting& setting, std::string home_pa
                    Mode mode, Measure& out) {
   NoLog log;
   SlabPool slabs(SlabPoolLimits{kGiB, kGiB});
-  auto home = co_await spool::open_home(reactor, home_path);
+  auto home = co_await spool::open_home(reactor, home_path, {});
   if (!home) {
     fmt::print(stderr, "{}\n", home.error().sentence);
     out.failed = true;

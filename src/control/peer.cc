@@ -1,29 +1,18 @@
 #include "peer.h"
 
-#include <grp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <optional>
 #include <vector>
+
+#include "mailroot/server/groups.h"
 
 namespace mailroot::control {
 
 namespace {
 
-constexpr size_t kGroupBufferBytes = 16 * 1024;
 constexpr size_t kPeerGroupsMax = 1024;
-
-std::optional<gid_t> find_group(const char* name) {
-  group entry{};
-  group* found = nullptr;
-  std::vector<char> buffer(kGroupBufferBytes);
-  if (getgrnam_r(name, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
-    return std::nullopt;
-  }
-  return found->gr_gid;
-}
 
 std::vector<gid_t> groups_of_peer(int socket, gid_t primary) {
   std::vector<gid_t> groups(kPeerGroupsMax);
@@ -35,7 +24,7 @@ std::vector<gid_t> groups_of_peer(int socket, gid_t primary) {
 }
 
 bool is_member(const std::vector<gid_t>& groups, const char* name) {
-  const auto group = find_group(name);
+  const auto group = server::find_group(name);
   return group && std::find(groups.begin(), groups.end(), *group) != groups.end();
 }
 

@@ -1,4 +1,5 @@
 // mailrootd: reads its command line, loads the configuration and runs the daemon (daemon.cc).
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -31,5 +32,7 @@ int main(int argc, char** argv) {
         stderr);
     return 1;
   }
+  // Files have the modes they are made with: a group may be given what lies in Drop.
+  umask(027);
   return mailroot::run_daemon(file);
 }

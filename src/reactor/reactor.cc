@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "mailbox.h"
+#include "name_watches.h"
 #include "run_queue.h"
 
 namespace mailroot::reactor {
@@ -53,6 +54,7 @@ struct Reactor::Impl {
   size_t in_flight = 0;
   IntrusiveList<Crowded> crowded;
   size_t spilled_bytes = 0;
+  std::unique_ptr<NameWatches> name_watches;
   bool stopping = false;
 };
 
@@ -164,6 +166,11 @@ void Reactor::submit(Operation& operation) {
 
 void Reactor::relieve_later(Crowded& crowded) {
   if (!crowded.is_linked()) impl_->crowded.push_back(crowded);
+}
+
+NameWatches& Reactor::name_watches() {
+  if (impl_->name_watches == nullptr) impl_->name_watches = std::make_unique<NameWatches>(*this);
+  return *impl_->name_watches;
 }
 
 size_t& Reactor::spilled_bytes() { return impl_->spilled_bytes; }

@@ -122,4 +122,15 @@ Call<result<void>> Reactor::lock(Descriptor file) {
   return {*this, on_descriptor(Opcode::lock, file), Wait{}};
 }
 
+OutputCall<DirectoryPage> Reactor::list_page(Descriptor directory) {
+  return {*this, on_descriptor(Opcode::list_page, directory)};
+}
+
+Call<result<void>> Reactor::set_access(Descriptor file, uint32_t group, uint32_t mode) {
+  Operation operation = on_descriptor(Opcode::set_access, file);
+  operation.flags = group;
+  operation.mode = mode;
+  return {*this, operation, Wait{}};
+}
+
 }  // namespace mailroot::reactor

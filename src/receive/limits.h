@@ -34,13 +34,23 @@ inline constexpr uint32_t kRefusalsInFlightMax = 256;  // beyond: closed without
 inline constexpr std::chrono::minutes kRestLogInterval{1};  // of saying that accept rests
 inline constexpr std::chrono::milliseconds kRetireTime{200};
 
-// Pickup. A writer without rename is done when its file has rested so long, or has not changed
-// between two looks at least kPickupInterval apart.
+// Pickup. A writer that we cannot see (it began before us, or events were lost) is done when its
+// file has rested so long, or has not changed between two looks at least kPickupInterval apart.
 inline constexpr std::chrono::seconds kPickupInterval{1};
 inline constexpr std::chrono::seconds kPickupQuiet{2};
+// One of which we know that it still has its file open: when nothing has changed for so long.
+inline constexpr std::chrono::seconds kPickupQuietOpen{10};
+// A file that may not be read yet: its writer may be about to change its mode.
+inline constexpr std::chrono::seconds kPickupUnreadable{10};
+// Looks at everything: without events, and beside them. Never more than a fraction of the time.
+inline constexpr std::chrono::seconds kPickupScanInterval{30};
+inline constexpr int kPickupScanRest = 20;  // times as long as the last look at everything took
+// Directories are synced when no file is on its way, and no more rarely than this.
+inline constexpr std::chrono::milliseconds kPickupSync{500};
 inline constexpr std::chrono::seconds kPickupTroublePauseMax{60};  // looks become that rare
-inline constexpr size_t kPickupLookMax = 4096;  // files looked at in each directory
-inline constexpr size_t kPickupBatchMax = 256;  // of them taken, the oldest, before the next look
+inline constexpr size_t kPickupNamesMax = 65'536;    // names kept; the order is one of these
+inline constexpr size_t kPickupSingleLooksMax = 64;  // more are looked at page by page
+inline constexpr size_t kPickupInFlightMax = 32;     // files on their way into the spool
 inline constexpr size_t kPickupHeldMax = 1000;  // files left in Pickup/cur, see README; then stop
 inline constexpr size_t kPickupWindowBytes = 64 * 1024;  // read at once
 inline constexpr size_t kPickupPrefixGrowth = 4;  // header sections beyond a window: as many more

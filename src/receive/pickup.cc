@@ -1,234 +1,223 @@
-// Which files are taken when, and what becomes of them afterwards.
+// Which files are taken when.
 #include "mailroot/receive/pickup.h"
 
-#include <stdio.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <tuple>
+#include <array>
+#include <utility>
 
 #include "limits.h"
-#include "pickup_file.h"
+#include "pickup_reader.h"
 
 namespace mailroot::receive {
 
 using reactor::Descriptor;
 using reactor::FileStatus;
+using reactor::NameEvent;
+using reactor::NameEventKind;
 using reactor::task;
 
 namespace {
 
-constexpr uint8_t kIsDirectory = 4;  // DT_DIR of readdir(3)
+constexpr uint32_t kOpenDirectory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
-// As long as files have to stay, looks become rarer: each costs a whole attempt.
-Duration pause_after(uint32_t troubles) {
-  constexpr uint32_t kDoublingsMax = 6;
-  return std::min<Duration>(kPickupInterval * (1u << std::min(troubles, kDoublingsMax)),
-                            kPickupTroublePauseMax);
-}
+// In the order in which they are watched.
+constexpr std::array kWatched = {PickupPlace::top, PickupPlace::fresh};
 
 }  // namespace
 
 PickupReader::PickupReader(reactor::Reactor& reactor, Service& service, const spool::Home& home)
-    : reactor_(reactor), service_(service), home_(home) {}
+    : impl_(std::make_unique<Impl>(reactor, service, home)) {}
 
-task<void> PickupReader::run(reactor::CancelScope& scope) {
+PickupReader::~PickupReader() = default;
+
+task<void> PickupReader::run(reactor::CancelScope& scope) { co_await impl_->run(scope); }
+
+PickupReader::Impl::Impl(reactor::Reactor& own_reactor, Service& own_service,
+                         const spool::Home& own_home)
+    : reactor(own_reactor), service(own_service), home(own_home) {}
+
+task<void> PickupReader::Impl::run(reactor::CancelScope& scope) {
+  reactor::NameWatch watch(reactor, news);
+  watch_directories(watch);
   while (!scope.is_cancelled()) {
-    bool more = false;
-    if (may_take()) {
-      more = co_await take_batch(scope);
+    hear(watch);
+    const bool takes = may_take() && !is_resting();
+    if (takes && (must_scan || reactor.now() >= next_scan)) {
+      co_await look_at_everything();
+    } else if (takes) {
+      co_await look_at_names();
     }
-    if (more) {
-      co_await reactor_.yield();
-      continue;
+    if (takes) start_ready(scope);
+    // Beside the files, not between them: a sync waits for the disk.
+    const bool sync_is_due = carriers.running() == 0 || reactor.now() - synced_at > kPickupSync;
+    if (!dirty.empty() && !is_syncing && sync_is_due) syncing.spawn(run_syncer());
+    if (watch.has_events()) continue;
+    const Instant wake = next_wake(takes);
+    if (wake <= reactor.now()) {
+      co_await reactor.yield();
+    } else {
+      co_await news.wait(reactor, {wake, &scope});
     }
-    const Instant next = reactor_.now() + pause_after(troubles_);
-    co_await reactor_.sleep_until(next, {kNever, &scope});
+  }
+  co_await carriers.join();
+  co_await syncing.join();
+  if (!dirty.empty()) {
+    co_await run_syncer();
   }
 }
 
-bool PickupReader::may_take() const {
-  return service_.settings()->pickup_enabled && !service_.spool().refusal() &&
-         !service_.slabs().is_high() && held_.size() < kPickupHeldMax;
+void PickupReader::Impl::watch_directories(reactor::NameWatch& watch) {
+  for (const PickupPlace place : kWatched) {
+    const result<void> added = watch.add(directory_of(place));
+    if (added) continue;
+    service.log().write(log::Event(log::Level::info, "pickup-polled")
+                            .with("server", service.settings()->id)
+                            .with("reason",
+                                  "its files cannot be watched, so it is looked at every "
+                                  "second: " +
+                                      std::string(describe(added.error().code))));
+    return;
+  }
+  is_watching = true;
 }
 
-// True: there is more to do at once.
-task<bool> PickupReader::take_batch(reactor::CancelScope& scope) {
-  std::vector<Found> files = co_await look();
-  const bool many = files.size() > kPickupBatchMax;
-  if (many) files.resize(kPickupBatchMax);
-  in_trouble_ = false;
-  for (Found& file : files) {
-    if (scope.is_cancelled() || !may_take()) break;
-    co_await take(std::move(file));
-  }
-  co_await sync_directories();
-  troubles_ = in_trouble_ ? troubles_ + 1 : 0;
-  co_return many && !in_trouble_;
-}
-
-// Files that may be taken, oldest first; equal times by name (decisions 8).
-task<std::vector<PickupReader::Found>> PickupReader::look() {
-  std::vector<Found> found;
-  seen_now_.clear();
-  for (const Descriptor directory : {home_.pickup.current, home_.pickup.fresh, home_.pickup.top}) {
-    co_await look_in(directory, found);
-  }
-  seen_ = std::move(seen_now_);
-  std::ranges::sort(found, [](const Found& a, const Found& b) {
-    return std::tie(a.status.modified, a.name, a.directory) <
-           std::tie(b.status.modified, b.name, b.directory);
-  });
-  co_return found;
-}
-
-task<void> PickupReader::look_in(Descriptor directory, std::vector<Found>& found) {
-  auto entries = co_await reactor_.list_directory(directory);
-  if (!entries) {
-    in_trouble_ = true;
-    tell("", "the directory cannot be read: " + std::string(describe(entries.error().code)), false);
-    co_return;
-  }
-  size_t looked = 0;
-  for (const reactor::DirectoryEntry& entry : *entries) {
-    // A leading dot is how programs hide files they have not finished.
-    if (entry.name.starts_with('.') || entry.type == kIsDirectory) continue;
-    if (looked == kPickupLookMax) break;
-    ++looked;
-    auto status = co_await reactor_.stat_at(directory, entry.name);
-    if (!status || S_ISDIR(status->mode)) continue;
-    Found file{entry.name, directory, *status};
-    if (directory == home_.pickup.current && held_.contains(file.name)) {
-      co_await remove_held(std::move(file));
-    } else if (is_complete(file)) {
-      found.push_back(std::move(file));
+void PickupReader::Impl::hear(reactor::NameWatch& watch) {
+  for (NameEvent& event : watch.take()) {
+    if (event.kind == NameEventKind::lost) {
+      candidates.forget_writers();
+      must_scan = true;
+      // A leading dot is how programs hide files they have not finished.
+    } else if (!event.name.starts_with('.')) {
+      candidates.heard(event.kind, {kWatched[event.directory], std::move(event.name)});
     }
   }
 }
 
-// Files in new came by rename, files in cur were complete when we claimed them. In Pickup itself a
-// program may write in place (.NET does): it is done when nothing changes any more. Maildir
-// writers that link instead of renaming have two names for a moment.
-bool PickupReader::is_complete(const Found& file) {
-  if (file.directory == home_.pickup.current) return true;
-  const bool by_rename = file.directory == home_.pickup.fresh;
-  const std::string key = (by_rename ? "new/" : "") + file.name;
-  const auto before = seen_.find(key);
-  const bool same = before != seen_.end() && before->second.status.inode == file.status.inode &&
-                    before->second.status.size_bytes == file.status.size_bytes &&
-                    before->second.status.modified == file.status.modified;
-  const Instant since = same ? before->second.since : reactor_.now();
-  seen_now_.insert_or_assign(key, Seen{file.status, since});
-  if (same && reactor_.now() - since >= kPickupInterval) return true;
-  if (file.status.link_count > 1) return false;
-  return by_rename || reactor_.wall_now() - file.status.modified > kPickupQuiet;
+bool PickupReader::Impl::may_take() const {
+  return service.settings()->pickup_enabled && !service.spool().refusal() &&
+         !service.slabs().is_high() && held.size() < kPickupHeldMax;
 }
 
-task<void> PickupReader::remove_held(Found file) {
-  const Held held = held_[file.name];
-  if (held.inode != file.status.inode) {
-    held_.erase(file.name);  // an administrator put another file there
-  } else if (held.taken) {
-    co_await remove(std::move(file.name), held.inode);
+Instant PickupReader::Impl::next_wake(bool takes) const {
+  const Instant now = reactor.now();
+  if (!takes) {
+    if (is_resting()) return rest_until;
+    return now + (service.slabs().is_high() ? Duration(kMemoryPause) : Duration(kPickupInterval));
   }
-}
-
-task<void> PickupReader::take(Found file) {
-  auto claimed = co_await claim(file);
-  if (!claimed) co_return;
-  auto verdict = co_await examine(file.name);
-  co_await finish(std::move(file), std::move(verdict));
-}
-
-task<bool> PickupReader::claim(Found file) {
-  if (file.directory == home_.pickup.current) co_return true;
-  auto claimed = co_await reactor_.rename_at(file.directory, file.name, home_.pickup.current,
-                                             file.name, RENAME_NOREPLACE);
-  if (claimed) {
-    dirty_.push_back(file.directory);
-    dirty_.push_back(home_.pickup.current);
-    co_return true;
+  if (candidates.has_ready()) {
+    // A carrier that ends is news; so is none, for then there is a place.
+    return carriers.running() < kPickupInFlightMax ? now : kNever;
   }
-  // Gone, or a file of that name is still in hand: no trouble.
-  const Errc code = claimed.error().code;
-  if (code != Errc::not_found && code != Errc::exists) {
-    in_trouble_ = true;
-    tell(file.name, "it cannot be moved to Pickup/cur: " + std::string(describe(code)), false);
-  }
-  co_return false;
+  if (must_scan) return now;
+  return std::min(next_scan, candidates.next_look());
 }
 
-task<void> PickupReader::finish(Found file, PickupVerdict verdict) {
-  switch (verdict.outcome) {
-    case PickupOutcome::taken:
-      co_await remove(std::move(file.name), verdict.inode);
+Descriptor PickupReader::Impl::directory_of(PickupPlace place) const {
+  switch (place) {
+    case PickupPlace::current:
+      return home.pickup.current;
+    case PickupPlace::fresh:
+      return home.pickup.fresh;
+    case PickupPlace::top:
       break;
-    case PickupOutcome::gone:
-      break;
-    case PickupOutcome::later:
-      in_trouble_ = true;
-      tell(file.name, verdict.reason, false);
-      break;
-    case PickupOutcome::unknown:
-      held_[file.name] = {verdict.inode, false};
-      tell(file.name, verdict.reason, true);
-      break;
-    case PickupOutcome::bad: {
-      auto moved = co_await to_badmail(file.name, verdict.reason);
-      if (moved) {
-        dirty_.push_back(home_.pickup.current);
-        service_.counters().messages_refused.fetch_add(1, std::memory_order_relaxed);
-        tell(file.name, verdict.reason, true);
-      } else {
-        in_trouble_ = true;
-        tell(file.name,
-             verdict.reason + "; and it cannot be moved to Badmail: " +
-                 std::string(describe(moved.error().code)),
-             false);
+  }
+  return home.pickup.top;
+}
+
+task<void> PickupReader::Impl::look_at_everything() {
+  const Instant began = reactor.now();
+  must_scan = false;
+  candidates.begin_scan();
+  result<void> outcome{};
+  for (const PickupPlace place : {PickupPlace::current, PickupPlace::fresh, PickupPlace::top}) {
+    auto looked = co_await look_in(place);
+    if (!looked) outcome = looked;
+  }
+  if (outcome) {
+    if (!candidates.was_full()) candidates.end_scan();
+    is_scan_in_trouble = false;
+  } else if (!std::exchange(is_scan_in_trouble, true)) {
+    tell("", "the directory cannot be read: " + std::string(describe(outcome.error().code)), true);
+  }
+  const Instant ended = reactor.now();
+  const Duration interval = is_watching ? Duration(kPickupScanInterval) : Duration(kPickupInterval);
+  next_scan = ended + std::max(interval, (ended - began) * kPickupScanRest);
+}
+
+task<result<void>> PickupReader::Impl::look_in(PickupPlace place) {
+  // Opened anew each time: the position in the directory is this look's own.
+  auto directory = co_await reactor.open_at(directory_of(place), ".", kOpenDirectory, 0);
+  if (!directory) co_return std::unexpected(directory.error());
+  result<void> outcome{};
+  for (bool more = true; more;) {
+    auto page = co_await reactor.list_page(*directory);
+    if (!page) outcome = std::unexpected(page.error());
+    more = page && !page->at_end && !candidates.was_full();
+    if (!more) break;
+    for (const reactor::DirectoryPage::Entry& entry : page->entries) {
+      if (entry.name.starts_with('.') || S_ISDIR(entry.status.mode)) continue;
+      if (place == PickupPlace::current) {
+        if (in_hand.contains(entry.name)) continue;
+        if (held.contains(entry.name)) {
+          co_await remove_held(entry.name, entry.status.inode);
+          continue;
+        }
       }
-      break;
+      candidates.looked({place, entry.name}, entry.status, reactor.now(), reactor.wall_now());
     }
   }
+  co_await reactor.close_now(*directory);
+  co_return outcome;
 }
 
-// The message is in the queue: the file must never be read again, even if it cannot be removed.
-task<void> PickupReader::remove(std::string name, uint64_t inode) {
-  auto removed = co_await reactor_.unlink_at(home_.pickup.current, name, 0);
-  if (removed || removed.error().code == Errc::not_found) {
-    held_.erase(name);
-    dirty_.push_back(home_.pickup.current);
+// The names of which something was heard, and those that may be complete by now.
+task<void> PickupReader::Impl::look_at_names() {
+  const std::vector<PickupKey> keys = candidates.to_look(reactor.now(), kPickupSingleLooksMax + 1);
+  if (keys.size() > kPickupSingleLooksMax) {
+    co_await look_at_everything();
     co_return;
   }
-  if (held_.insert_or_assign(name, Held{inode, true}).second) {
-    tell(name,
-         "it has been sent but cannot be removed: " + std::string(describe(removed.error().code)),
-         true);
+  for (const PickupKey& key : keys) {
+    auto status = co_await reactor.stat_at(directory_of(key.place), key.entry);
+    std::optional<FileStatus> found;
+    if (status) found = *status;
+    candidates.looked(key, found, reactor.now(), reactor.wall_now());
   }
 }
 
-// Once for a batch: until then a crash of the machine may bring a sent file back.
-task<void> PickupReader::sync_directories() {
-  std::ranges::sort(dirty_);
-  const auto repeated = std::ranges::unique(dirty_);
-  dirty_.erase(repeated.begin(), repeated.end());
-  for (const Descriptor directory : dirty_) {
-    auto synced = co_await reactor_.sync(directory, reactor::SyncKind::data_and_metadata);
-    if (!synced) {
-      in_trouble_ = true;
-      tell("", "the directory cannot be synced: " + std::string(describe(synced.error().code)),
-           false);
-    }
+task<void> PickupReader::Impl::remove_held(std::string entry, uint64_t inode) {
+  const Held known = held[entry];
+  if (known.inode != inode) {
+    held.erase(entry);  // an administrator put another file there
+    must_scan = true;
+  } else if (known.taken) {
+    co_await remove(std::move(entry), inode);
   }
-  dirty_.clear();
 }
 
-// What is tried again is told once, until a look passes without trouble.
-void PickupReader::tell(const std::string& name, const std::string& reason, bool always) {
-  if (!always && troubles_ > 0) return;
-  service_.log().write(log::Event(log::Level::warning, "pickup-refused")
-                           .with("server", service_.settings()->id)
-                           .with("file", name)
-                           .with("reason", reason));
+void PickupReader::Impl::start_ready(reactor::CancelScope& scope) {
+  while (candidates.has_ready() && carriers.running() < kPickupInFlightMax && may_take()) {
+    PickupFound file = candidates.take();
+    carriers.spawn(carry(std::move(file), next_turn++, scope));
+  }
+  // Those for which there was no room.
+  if (!candidates.has_ready() && candidates.was_full()) must_scan = true;
+}
+
+// Until then a crash of the machine may bring a sent file back.
+task<void> PickupReader::Impl::run_syncer() {
+  is_syncing = true;
+  for (const Descriptor directory : std::exchange(dirty, {})) {
+    auto synced = co_await reactor.sync(directory, reactor::SyncKind::data_and_metadata);
+    if (synced) continue;
+    rest("", "the directory cannot be synced: " + std::string(describe(synced.error().code)));
+  }
+  is_syncing = false;
+  synced_at = reactor.now();
+  if (!dirty.empty()) news.notify_all();
 }
 
 }  // namespace mailroot::receive

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "limits.h"
-#include "mailroot/receive/pickup.h"
+#include "pickup_reader.h"
 
 namespace mailroot::receive {
 
@@ -28,44 +28,45 @@ std::string numbered(const std::string& name, uint32_t number) {
 }  // namespace
 
 // Synced in tmp, then renamed in; `exists` when there is one already.
-task<result<void>> PickupReader::write_reason(std::string name, std::string text) {
-  const auto& badmail = home_.badmail;
-  auto file = co_await reactor_.open_at(badmail.temporary, name, kCreate, kMode);
+task<result<void>> PickupReader::Impl::write_reason(std::string name, std::string text) {
+  const auto& badmail = home.badmail;
+  auto file = co_await reactor.open_at(badmail.temporary, name, kCreate, kMode);
   if (!file) co_return std::unexpected(file.error());
   const iovec piece{text.data(), text.size()};
-  auto outcome = co_await reactor_.write_at(*file, {&piece, 1}, 0);
-  if (outcome) outcome = co_await reactor_.sync(*file, SyncKind::data_and_metadata);
-  co_await reactor_.close_now(*file);
+  auto outcome = co_await reactor.write_at(*file, {&piece, 1}, 0);
+  if (outcome) outcome = co_await reactor.sync(*file, SyncKind::data_and_metadata);
+  co_await reactor.close_now(*file);
   if (outcome) {
     outcome =
-        co_await reactor_.rename_at(badmail.temporary, name, badmail.fresh, name, RENAME_NOREPLACE);
+        co_await reactor.rename_at(badmail.temporary, name, badmail.fresh, name, RENAME_NOREPLACE);
   }
   if (!outcome) {
     // If even this fails, the next reason of that name overwrites it.
-    co_await reactor_.unlink_at(badmail.temporary, name, 0);
+    co_await reactor.unlink_at(badmail.temporary, name, 0);
   }
   co_return outcome;
 }
 
-task<result<void>> PickupReader::to_badmail(std::string name, std::string reason) {
+task<result<void>> PickupReader::Impl::to_badmail(std::string entry, std::string name,
+                                                  std::string reason) {
   const std::string text = fmt::format(
       "Mailroot could not send the file {} from Pickup: {}.\n"
       "Correct it and move it back to Pickup, or delete it.\n",
       log::escape(name), reason);
-  const auto& badmail = home_.badmail;
+  const auto& badmail = home.badmail;
   for (uint32_t number = 0; number < kPickupBadNamesMax; ++number) {
     const std::string bad_name = numbered(name, number);
     const std::string reason_name = bad_name + std::string(kSuffix);
     auto outcome = co_await write_reason(reason_name, text);
     if (!outcome && outcome.error().code == Errc::exists) continue;
     if (!outcome) co_return outcome;
-    outcome = co_await reactor_.rename_at(home_.pickup.current, name, badmail.fresh, bad_name,
-                                          RENAME_NOREPLACE);
+    outcome = co_await reactor.rename_at(home.pickup.current, entry, badmail.fresh, bad_name,
+                                         RENAME_NOREPLACE);
     if (outcome) {
-      outcome = co_await reactor_.sync(badmail.fresh, SyncKind::data_and_metadata);
+      outcome = co_await reactor.sync(badmail.fresh, SyncKind::data_and_metadata);
       co_return outcome;
     }
-    co_await reactor_.unlink_at(badmail.fresh, reason_name, 0);
+    co_await reactor.unlink_at(badmail.fresh, reason_name, 0);
     if (outcome.error().code != Errc::exists) co_return outcome;
   }
   co_return fail(Errc::limit);

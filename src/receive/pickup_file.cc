@@ -13,12 +13,7 @@ using reactor::task;
 
 namespace {
 
-constexpr const char* kShrank = "it became shorter while it was read";
-
-PickupVerdict later(Error error) {
-  if (error.code == Errc::corrupt) return {PickupOutcome::later, kShrank, 0};
-  return {PickupOutcome::later, "it cannot be read: " + std::string(describe(error.code)), 0};
-}
+PickupVerdict later(Error error) { return PickupWindows::failure(error); }
 
 uint64_t size_of(const std::vector<message::ByteRange>& ranges) {
   uint64_t sum = 0;
@@ -40,9 +35,10 @@ task<result<void>> extend(Reactor& reactor, Descriptor file, uint64_t size_bytes
 
 // Most files are read whole or with one window; only the envelope block of a queue file with very
 // many recipients needs more, up to kQueueHeaderMax.
-task<std::expected<message::PickupFile, PickupVerdict>> parse(
-    Reactor& reactor, Descriptor file, uint64_t size_bytes, const config::VirtualServer& settings) {
-  std::vector<std::byte> prefix;
+task<std::expected<message::PickupFile, PickupVerdict>> parse(Reactor& reactor, Descriptor file,
+                                                              uint64_t size_bytes,
+                                                              const config::VirtualServer& settings,
+                                                              std::vector<std::byte>& prefix) {
   uint64_t wanted = std::min<uint64_t>(size_bytes, kPickupWindowBytes);
   for (;;) {
     if (wanted > prefix.size()) {
@@ -65,7 +61,7 @@ task<std::expected<message::PickupFile, PickupVerdict>> parse(
 // at before that is known.
 task<result<void>> survey(Reactor& reactor, Descriptor file, bool probe_dots, ReadPickup& parsed) {
   const bool verbatim = parsed.file.queue_header.has_value();
-  PickupWindows windows(reactor, file, parsed.file.content);
+  PickupWindows windows(reactor, file, parsed.file.content, parsed.whole);
   message::HeaderScan scan;
   message::DotStuffingProbe probe;
   message::PickupContent content(false);
@@ -92,10 +88,15 @@ task<result<void>> survey(Reactor& reactor, Descriptor file, bool probe_dots, Re
 
 }  // namespace
 
+PickupVerdict PickupWindows::failure(Error error) {
+  if (error.code == Errc::corrupt) return {PickupOutcome::changing, kChanged, 0};
+  return {PickupOutcome::later, "it cannot be read: " + std::string(describe(error.code)), 0};
+}
+
 PickupWindows::PickupWindows(Reactor& reactor, Descriptor file,
-                             std::vector<message::ByteRange> ranges)
-    : reactor_(reactor), file_(file), ranges_(std::move(ranges)) {
-  buffer_.resize(std::min<uint64_t>(size_of(ranges_), kPickupWindowBytes));
+                             std::vector<message::ByteRange> ranges, ByteView whole)
+    : reactor_(reactor), file_(file), ranges_(std::move(ranges)), whole_(whole) {
+  if (whole_.empty()) buffer_.resize(std::min<uint64_t>(size_of(ranges_), kPickupWindowBytes));
 }
 
 task<result<ByteView>> PickupWindows::next() {
@@ -105,6 +106,10 @@ task<result<ByteView>> PickupWindows::next() {
   }
   if (range_ == ranges_.size()) co_return ByteView{};
   const message::ByteRange& range = ranges_[range_];
+  if (!whole_.empty()) {
+    done_ = range.size;
+    co_return whole_.subspan(range.offset, range.size);
+  }
   const size_t size = std::min<uint64_t>(range.size - done_, buffer_.size());
   const iovec piece{buffer_.data(), size};
   auto read = co_await reactor_.read_at(file_, {&piece, 1}, range.offset + done_);
@@ -117,9 +122,12 @@ task<result<ByteView>> PickupWindows::next() {
 task<std::expected<ReadPickup, PickupVerdict>> read_pickup(Reactor& reactor, Descriptor file,
                                                            uint64_t size_bytes,
                                                            const config::VirtualServer& settings) {
-  auto parsed = co_await parse(reactor, file, size_bytes, settings);
+  std::vector<std::byte> prefix;
+  auto parsed = co_await parse(reactor, file, size_bytes, settings, prefix);
   if (!parsed) co_return std::unexpected(std::move(parsed.error()));
-  ReadPickup out{std::move(*parsed), {}, false};
+  ReadPickup out{std::move(*parsed), {}, {}, false};
+  if (prefix.size() == size_bytes && size_bytes <= kPickupWindowBytes)
+    out.whole = std::move(prefix);
   const uint64_t limit = settings.size_limit_bytes;
   if (limit != 0 && size_of(out.file.content) > limit) {
     co_return std::unexpected(PickupVerdict{PickupOutcome::bad, kTooLarge, 0});

@@ -1,12 +1,11 @@
 // One claimed file from Pickup/cur into the spool.
-#include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "limits.h"
 #include "mailroot/message/trace.h"
-#include "mailroot/receive/pickup.h"
 #include "mailroot/smtp/content.h"
-#include "pickup_file.h"
+#include "pickup_reader.h"
 
 namespace mailroot::receive {
 
@@ -15,9 +14,6 @@ using reactor::FileStatus;
 using reactor::task;
 
 namespace {
-
-// Without O_NONBLOCK a writer could hold us with a pipe, O_NOFOLLOW is the backend's rule too.
-constexpr uint32_t kOpen = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
 PickupVerdict bad(std::string reason) { return {PickupOutcome::bad, std::move(reason), 0}; }
 PickupVerdict later(std::string reason) { return {PickupOutcome::later, std::move(reason), 0}; }
@@ -39,12 +35,15 @@ std::optional<PickupVerdict> check_kind(const FileStatus& status) {
   return std::nullopt;
 }
 
-PickupVerdict cannot_open(Errc code) {
+PickupVerdict cannot_open(Errc code, const FileStatus& status) {
   switch (code) {
     case Errc::not_found:
       return {PickupOutcome::gone, "", 0};
     case Errc::permission:
-      return bad("this service has no permission to read it");
+      return bad(fmt::format(
+          "this service has no permission to read it: its mode is {:04o}, its owner {}, its group "
+          "{}; whoever writes it has to let the group of Pickup read it (umask 027 or 007)",
+          status.mode & 07777, status.user, status.group));
     case Errc::invalid:
     case Errc::unsupported:
       return bad("it cannot be opened as a regular file");
@@ -83,7 +82,7 @@ task<std::expected<Copied, PickupVerdict>> copy(PickupWindows& windows, const Re
   std::vector<ByteView> pieces;
   for (bool more = true; more;) {
     auto window = co_await windows.next();
-    if (!window) co_return std::unexpected(later("it changed or failed while it was read"));
+    if (!window) co_return std::unexpected(windows.failure(window.error()));
     more = !window->empty();
     pieces.clear();
     if (verbatim) {
@@ -112,44 +111,45 @@ task<std::expected<Copied, PickupVerdict>> copy(PickupWindows& windows, const Re
 
 }  // namespace
 
-task<PickupVerdict> PickupReader::examine(std::string name) {
+task<PickupVerdict> PickupReader::Impl::examine(std::string entry,
+                                                std::unique_ptr<spool::Draft> draft,
+                                                PreparedPickup& prepared) {
+  prepared.draft = std::move(draft);
   // Looked at before it is opened: opening a device or a pipe can have effects of its own.
-  auto named = co_await reactor_.stat_at(home_.pickup.current, name);
-  if (!named) co_return cannot_open(named.error().code);
+  auto named = co_await reactor.stat_at(home.pickup.current, entry);
+  if (!named) co_return cannot_open(named.error().code, {});
   if (auto verdict = check_kind(*named)) co_return std::move(*verdict);
-  auto file = co_await reactor_.open_at(home_.pickup.current, name, kOpen, 0);
-  if (!file) co_return cannot_open(file.error().code);
+  auto file = co_await reactor.open_at(home.pickup.current, entry, kPickupOpen, 0);
+  if (!file) co_return cannot_open(file.error().code, *named);
   PickupVerdict verdict = later("its state cannot be read");
-  auto opened = co_await reactor_.stat_at(*file, "");
+  auto opened = co_await reactor.stat_at(*file, "");
   if (opened) {
     auto wrong = check_kind(*opened);
     if (wrong) {
       verdict = std::move(*wrong);
     } else {
-      verdict = co_await submit(*file, *opened, std::move(name));
+      const auto settings = service.settings();
+      auto parsed = co_await read_pickup(reactor, *file, opened->size_bytes, *settings);
+      if (!parsed) {
+        verdict = std::move(parsed.error());
+      } else {
+        verdict = co_await store(*file, *opened, std::move(*parsed), prepared);
+      }
     }
   }
-  co_await reactor_.close_now(*file);
+  co_await reactor.close_now(*file);
   if (opened) verdict.inode = opened->inode;
   co_return verdict;
 }
 
-task<PickupVerdict> PickupReader::submit(Descriptor file, FileStatus status, std::string name) {
-  const auto settings = service_.settings();
-  auto parsed = co_await read_pickup(reactor_, file, status.size_bytes, *settings);
-  if (!parsed) co_return std::move(parsed.error());
-  auto verdict = co_await store(file, status, std::move(*parsed), std::move(name));
-  co_return verdict;
-}
-
-std::string PickupReader::fields_on_top(const QueueId& id, const ReadPickup& parsed) const {
-  const auto settings = service_.settings();
+std::string PickupReader::Impl::fields_on_top(const QueueId& id, const ReadPickup& parsed) const {
+  const auto settings = service.settings();
   const std::string text_id = to_string(id);
   const smtp::Envelope& envelope = parsed.file.envelope;
   message::ReceivedFacts facts;
   facts.by_host = settings->fqdn;
   facts.queue_id = text_id;
-  facts.received_at = reactor_.wall_now();
+  facts.received_at = reactor.wall_now();
   if (envelope.recipients.size() == 1) facts.only_recipient = &envelope.recipients[0].address;
   std::string fields = message::received_field(facts);
   // What was in the queue once has been completed then, or was not to be.
@@ -157,73 +157,55 @@ std::string PickupReader::fields_on_top(const QueueId& id, const ReadPickup& par
   return fields + message::missing_fields(parsed.facts, facts.received_at, text_id, settings->fqdn);
 }
 
-task<PickupVerdict> PickupReader::store(Descriptor file, FileStatus status, ReadPickup parsed,
-                                        std::string name) {
-  const uint64_t limit = service_.settings()->size_limit_bytes;
-  std::unique_ptr<spool::Draft> draft = service_.spool().begin_draft();
-  draft->set_origin("pickup");
-  draft->expect_envelope(parsed.file.envelope);
-  if (!draft->append(as_bytes(fields_on_top(draft->id(), parsed)))) {
+// The content into the draft; `taken` when all of it is there.
+task<PickupVerdict> PickupReader::Impl::store(Descriptor file, FileStatus status, ReadPickup parsed,
+                                              PreparedPickup& prepared) {
+  const uint64_t limit = service.settings()->size_limit_bytes;
+  spool::Draft& draft = *prepared.draft;
+  draft.set_origin("pickup");
+  draft.expect_envelope(parsed.file.envelope);
+  if (!draft.append(as_bytes(fields_on_top(draft.id(), parsed)))) {
     co_return later("there is no memory for it");
   }
-  PickupWindows windows(reactor_, file, parsed.file.content);
-  auto copied = co_await copy(windows, parsed, limit, *draft);
+  PickupWindows windows(reactor, file, parsed.file.content, parsed.whole);
+  auto copied = co_await copy(windows, parsed, limit, draft);
   if (!copied) co_return std::move(copied.error());
-  auto after = co_await reactor_.stat_at(file, "");
+  auto after = co_await reactor.stat_at(file, "");
   if (!after || !is_same_state(status, *after)) {
-    co_return later("it changed while it was read");
+    co_return PickupVerdict{PickupOutcome::changing, kChanged, 0};
   }
-  smtp::Envelope envelope = std::move(parsed.file.envelope);
+  prepared.envelope = std::move(parsed.file.envelope);
   const smtp::ContentTraits& traits = copied->traits;
-  if (envelope.body == smtp::BodyType::seven_bit &&
+  if (prepared.envelope.body == smtp::BodyType::seven_bit &&
       (traits.eight_bit_header || traits.eight_bit_body)) {
-    envelope.body = smtp::BodyType::eight_bit_mime;
-  }
-  auto verdict = co_await commit(std::move(draft), std::move(envelope), std::move(name));
-  co_return verdict;
-}
-
-task<PickupVerdict> PickupReader::commit(std::unique_ptr<spool::Draft> draft,
-                                         smtp::Envelope envelope, std::string name) {
-  auto& counters = service_.counters();
-  const smtp::Envelope stored = envelope;
-  const QueueId id = draft->id();
-  const uint64_t size_bytes = draft->size_bytes();
-  spool::MessageTimes times;
-  times.arrived = reactor_.wall_now();
-  times.next_attempt = times.arrived;
-  const Instant began = reactor_.now();
-  const auto outcome =
-      co_await service_.spool().commit(std::move(draft), std::move(envelope), times);
-  if (outcome == spool::CommitResult::refused) {
-    co_return later("the spool could not store it");
-  }
-  if (outcome == spool::CommitResult::unknown) {
-    co_return PickupVerdict{
-        PickupOutcome::unknown,
-        "the journal failed before it was known whether the message is stored; the file stays in "
-        "Pickup/cur and is tried again at the next start",
-        0};
-  }
-  counters.messages.fetch_add(1, std::memory_order_relaxed);
-  counters.recipients.fetch_add(stored.recipients.size(), std::memory_order_relaxed);
-  counters.bytes.fetch_add(size_bytes, std::memory_order_relaxed);
-  service_.accepted(id, stored, times, size_bytes);
-  if (service_.log().enabled(log::Level::info)) {
-    const auto micros =
-        std::chrono::duration_cast<std::chrono::microseconds>(reactor_.now() - began);
-    service_.log().write(log::Event(log::Level::info, "accepted")
-                             .with("server", service_.settings()->id)
-                             .with("queue_id", to_string(id))
-                             .with("peer", "pickup")
-                             .with("file", name)
-                             .with("from", smtp::to_path(stored.reverse_path))
-                             .with("to", smtp::to_path(stored.recipients.front().address))
-                             .with("recipients", static_cast<int64_t>(stored.recipients.size()))
-                             .with("size", static_cast<int64_t>(size_bytes))
-                             .with("commit_us", micros.count()));
+    prepared.envelope.body = smtp::BodyType::eight_bit_mime;
   }
   co_return PickupVerdict{PickupOutcome::taken, "", 0};
+}
+
+task<PickupVerdict> PickupReader::Impl::commit(PreparedPickup prepared, CommittedPickup& message) {
+  message.id = prepared.draft->id();
+  message.envelope = prepared.envelope;
+  message.size_bytes = prepared.draft->size_bytes();
+  message.times.arrived = reactor.wall_now();
+  message.times.next_attempt = message.times.arrived;
+  const Instant began = reactor.now();
+  const auto outcome = co_await service.spool().commit(std::move(prepared.draft),
+                                                       std::move(prepared.envelope), message.times);
+  message.commit_time = reactor.now() - began;
+  switch (outcome) {
+    case spool::CommitResult::durable:
+      co_return PickupVerdict{PickupOutcome::taken, "", 0};
+    case spool::CommitResult::refused:
+      co_return later("the spool could not store it");
+    case spool::CommitResult::unknown:
+      break;
+  }
+  co_return PickupVerdict{
+      PickupOutcome::unknown,
+      "the journal failed before it was known whether the message is stored; the file stays in "
+      "Pickup/cur, and the next start sends it if it is not",
+      0};
 }
 
 }  // namespace mailroot::receive

@@ -1,6 +1,7 @@
 // One virtual server on all shards: made, exchanged, ended.
 #include "limits.h"
 #include "mailroot/server/cross.h"
+#include "mailroot/server/groups.h"
 #include "supervisor_state.h"
 
 namespace mailroot::server {
@@ -8,6 +9,8 @@ namespace mailroot::server {
 using reactor::task;
 
 namespace {
+
+constexpr const char* kPickupGroup = "mailroot-pickup";
 
 task<bool> add_here(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy,
                     uint16_t shards, bool reads_pickup) {
@@ -80,13 +83,27 @@ task<std::expected<std::shared_ptr<ServerShared>, std::string>> Supervisor::Stat
           if (server != nullptr) server->slot_freed(key);
         });
       });
-  auto home = co_await spool::open_home(control, settings.home_directory);
+  spool::HomeOptions home_options;
+  home_options.badmail_directory = settings.badmail_directory;
+  home_options.pickup_group = find_group(kPickupGroup).value_or(reactor::kGroupAsItIs);
+  auto home = co_await spool::open_home(control, settings.home_directory, home_options);
   if (!home) co_return std::unexpected(home.error().sentence);
   shared->home = std::move(*home);
+  for (const std::string& finding : shared->home->findings) {
+    log.write(log::Event(log::Level::warning, "home")
+                  .with("server", settings.id)
+                  .with("finding", finding));
+  }
   auto recovered = co_await spool::recover(control, *shared->home);
   if (!recovered) {
     co_await spool::close_home(control, *shared->home);
     co_return std::unexpected(recovered.error().sentence);
+  }
+  const uint64_t stored = co_await receive::remove_stored_claims(control, *shared->home);
+  if (stored > 0) {
+    log.write(log::Event(log::Level::info, "pickup-recovered")
+                  .with("server", settings.id)
+                  .with("files", static_cast<int64_t>(stored)));
   }
   for (const std::string& finding : recovered->findings) {
     log.write(log::Event(log::Level::warning, "recovery")

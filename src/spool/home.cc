@@ -52,6 +52,20 @@ task<outcome_of<void>> sync_parent(Reactor& reactor, std::string path, bool crea
   co_return outcome_of<void>{};
 }
 
+constexpr uint32_t kHomeMode = 0711;
+constexpr uint32_t kPickupMode = 03770;  // setgid: files have the group; sticky: others' stay
+constexpr uint32_t kDropMode = 02770;
+
+// What the umask took from a directory that was just made.
+task<outcome_of<void>> open_to_others(Reactor& reactor, std::string path) {
+  auto directory = co_await reactor.open_at(reactor::kNoDirectory, path, kOpenDirectory, 0);
+  if (!directory) co_return cannot("open", path, directory.error());
+  auto set = co_await reactor.set_access(*directory, reactor::kGroupAsItIs, kHomeMode);
+  co_await reactor.close_now(*directory);
+  if (!set) co_return cannot("set the permissions of", path, set.error());
+  co_return outcome_of<void>{};
+}
+
 // Makes the missing directories of an absolute path.
 task<outcome_of<void>> make_path(Reactor& reactor, std::string path) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
@@ -59,6 +73,10 @@ task<outcome_of<void>> make_path(Reactor& reactor, std::string path) {
     auto made = co_await reactor.make_directory_at(reactor::kNoDirectory, part, kDirectoryMode);
     if (!made && made.error().code != Errc::exists && end == std::string::npos) {
       co_return cannot("make the home directory", part, made.error());
+    }
+    if (made) {
+      auto opened = co_await open_to_others(reactor, part);
+      if (!opened) co_return opened;
     }
     auto synced = co_await sync_parent(reactor, part, made.has_value());
     if (!synced || end == std::string::npos) co_return synced;
@@ -191,24 +209,68 @@ task<outcome_of<void>> take_epoch(Reactor& reactor, Home& home, bool used_before
   co_return outcome_of<void>{};
 }
 
-task<outcome_of<void>> open_maildir(Reactor& reactor, const Home& home, std::string name,
+struct Access {
+  uint32_t group = reactor::kGroupAsItIs;
+  uint32_t mode = kDirectoryMode;
+  uint32_t current_mode = kDirectoryMode;  // of cur
+};
+
+// The permissions of a directory that was just made. A group that we are no member of is not ours
+// to give away; the directory then stays ours, and the administrator reads what to do.
+task<outcome_of<void>> give_access(Reactor& reactor, Home& home, Descriptor directory,
+                                   std::string path, Access access) {
+  auto set = co_await reactor.set_access(directory, access.group, access.mode);
+  if (!set && set.error().code == Errc::permission && access.group != reactor::kGroupAsItIs) {
+    home.findings.push_back(fmt::format(
+        "{} cannot be given to the group {}, of which this service is no member; do it with chgrp",
+        path, access.group));
+    set = co_await reactor.set_access(directory, reactor::kGroupAsItIs, access.mode);
+  }
+  if (!set) co_return cannot("set the permissions of", path, set.error());
+  co_return outcome_of<void>{};
+}
+
+task<outcome_of<void>> open_part(Reactor& reactor, Home& home, Descriptor parent, std::string name,
+                                 std::string path, Access access, Descriptor& descriptor) {
+  auto opened = co_await open_directory(reactor, parent, name, kDirectoryMode);
+  if (!opened) co_return cannot("open", path, opened.error());
+  descriptor = opened->descriptor;
+  if (!opened->created || access.mode == kDirectoryMode) co_return outcome_of<void>{};
+  auto given = co_await give_access(reactor, home, descriptor, path, access);
+  co_return given;
+}
+
+task<outcome_of<void>> open_maildir(Reactor& reactor, Home& home, std::string name, Access access,
                                     Maildir& maildir) {
-  auto top = co_await open_directory(reactor, home.root, name, kDirectoryMode);
-  if (!top) co_return cannot("open", home.path + "/" + name, top.error());
-  maildir.top = top->descriptor;
+  const std::string path = home.path + "/" + name;
+  auto step = co_await open_part(reactor, home, home.root, name, path, access, maildir.top);
   const std::array parts = {std::pair("tmp", &maildir.temporary), std::pair("new", &maildir.fresh),
                             std::pair("cur", &maildir.current)};
   for (const auto& part : parts) {
-    auto opened = co_await open_directory(reactor, maildir.top, part.first, kDirectoryMode);
-    if (!opened) {
-      co_return cannot("open", fmt::format("{}/{}/{}", home.path, name, part.first),
-                       opened.error());
-    }
-    *part.second = opened->descriptor;
+    if (!step) co_return step;
+    Access own = access;
+    if (part.second == &maildir.current) own.mode = access.current_mode;
+    step = co_await open_part(reactor, home, maildir.top, part.first,
+                              fmt::format("{}/{}", path, part.first), own, *part.second);
   }
+  if (!step) co_return step;
   auto synced = co_await reactor.sync(maildir.top, reactor::SyncKind::data_and_metadata);
-  if (!synced) co_return cannot("sync", home.path + "/" + name, synced.error());
+  if (!synced) co_return cannot("sync", path, synced.error());
   co_return outcome_of<void>{};
+}
+
+task<outcome_of<void>> open_maildirs(Reactor& reactor, Home& home, HomeOptions options) {
+  // cur of Pickup is ours alone: what lies there is claimed.
+  const Access pickup{options.pickup_group, kPickupMode, kDirectoryMode};
+  const Access drop{reactor::kGroupAsItIs, kDropMode, kDropMode};
+  auto step = co_await open_maildir(reactor, home, "Queue", {}, home.queue);
+  if (!step) co_return step;
+  step = co_await open_maildir(reactor, home, "Pickup", pickup, home.pickup);
+  if (!step) co_return step;
+  step = co_await open_maildir(reactor, home, "Drop", drop, home.drop);
+  if (!step) co_return step;
+  step = co_await open_maildir(reactor, home, options.badmail_directory, {}, home.badmail);
+  co_return step;
 }
 
 task<outcome_of<void>> open_journal(Reactor& reactor, Home& home) {
@@ -230,7 +292,7 @@ task<outcome_of<void>> open_journal(Reactor& reactor, Home& home) {
   co_return outcome_of<void>{};
 }
 
-task<outcome_of<void>> fill_home(Reactor& reactor, Home& home) {
+task<outcome_of<void>> fill_home(Reactor& reactor, Home& home, HomeOptions options) {
   auto root = co_await reactor.open_at(reactor::kNoDirectory, home.path, kOpenDirectory, 0);
   if (!root) co_return cannot("open the home directory", home.path, root.error());
   home.root = *root;
@@ -246,12 +308,8 @@ task<outcome_of<void>> fill_home(Reactor& reactor, Home& home) {
   if (!used_before) co_return std::unexpected(std::move(used_before.error()));
   step = co_await take_epoch(reactor, home, *used_before);
   if (!step) co_return step;
-  const std::array maildirs = {std::pair("Queue", &home.queue), std::pair("Pickup", &home.pickup),
-                               std::pair("Drop", &home.drop), std::pair("Badmail", &home.badmail)};
-  for (const auto& maildir : maildirs) {
-    step = co_await open_maildir(reactor, home, maildir.first, *maildir.second);
-    if (!step) co_return step;
-  }
+  step = co_await open_maildirs(reactor, home, std::move(options));
+  if (!step) co_return step;
   auto queue = co_await check_permissions(reactor, home.queue.top, home.path + "/Queue", 0007);
   if (!queue) co_return std::unexpected(std::move(queue.error()));
   auto synced = co_await reactor.sync(home.root, reactor::SyncKind::data_and_metadata);
@@ -261,7 +319,8 @@ task<outcome_of<void>> fill_home(Reactor& reactor, Home& home) {
 
 }  // namespace
 
-task<outcome_of<std::unique_ptr<Home>>> open_home(Reactor& reactor, std::string path) {
+task<outcome_of<std::unique_ptr<Home>>> open_home(Reactor& reactor, std::string path,
+                                                  HomeOptions options) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   if (!path.starts_with('/') || path.size() < 2) {
     co_return problem({Errc::invalid, 0},
@@ -271,7 +330,7 @@ task<outcome_of<std::unique_ptr<Home>>> open_home(Reactor& reactor, std::string 
   if (!made) co_return std::unexpected(std::move(made.error()));
   auto home = std::make_unique<Home>();
   home->path = path;
-  auto filled = co_await fill_home(reactor, *home);
+  auto filled = co_await fill_home(reactor, *home, std::move(options));
   if (!filled) {
     co_await close_home(reactor, *home);
     co_return std::unexpected(std::move(filled.error()));

@@ -408,6 +408,14 @@ task<std::expected<RecoveryReport, HomeProblem>> Recovery::run() {
 
 }  // namespace
 
+task<bool> is_queued(reactor::Reactor& reactor, const Home& home, QueueId id) {
+  for (const Descriptor directory : {home.queue.current, home.queue.fresh}) {
+    auto status = co_await reactor.stat_at(directory, message_file_name(id));
+    if (status) co_return true;
+  }
+  co_return false;
+}
+
 task<std::expected<RecoveryReport, HomeProblem>> recover(reactor::Reactor& reactor,
                                                          const Home& home) {
   Recovery recovery(reactor, home);

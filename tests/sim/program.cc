@@ -128,7 +128,7 @@ task<bool> Program::begin_server(uint32_t index) {
           if (ServerShard* found = there->find(id)) found->slot_freed(key);
         });
       });
-  auto home = co_await spool::open_home(*control_, settings_[index]->home_directory);
+  auto home = co_await spool::open_home(*control_, settings_[index]->home_directory, {});
   if (!home) {
     trouble_ = home.error().sentence;
     co_return false;

@@ -25,6 +25,12 @@ struct ListenOptions {
 
 inline constexpr size_t kReceiveUnitBytes = 4096;
 
+struct WatchedName {
+  NameEventKind kind = NameEventKind::lost;
+  int id = -1;  // of the directory; -1 with `lost`: any of them
+  std::string name;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -56,6 +62,14 @@ class Backend {
   virtual result<SocketAddress> local_address(Descriptor socket) = 0;
   virtual result<SocketAddress> peer_address(Descriptor socket) = 0;
   virtual void set_no_delay(Descriptor socket) = 0;
+
+  // Events of names in directories: a descriptor to poll for input, directories added to it (the
+  // result names one in its events), what happened since the last call, oldest first and bounded.
+  // The simulator has none of it.
+  virtual result<Descriptor> make_name_watch() = 0;
+  virtual result<int> watch_directory(Descriptor watch, Descriptor directory) = 0;
+  virtual void unwatch_directory(Descriptor watch, int id) = 0;
+  virtual result<void> read_name_events(Descriptor watch, std::vector<WatchedName>& events) = 0;
 
   virtual std::string_view name() const = 0;  // "io_uring", "epoll", "sim"
 };

@@ -24,6 +24,11 @@ inline constexpr Duration kTimerTick = std::chrono::milliseconds(4);
 // Buffers handed to the kernel in one gathering call; longer lists take several calls.
 inline constexpr size_t kGatherMax = 64;
 
+// Of a directory, in one list_page: about a thousand entries.
+inline constexpr size_t kDirectoryPageBytes = 32 * 1024;
+// Name events that wait for one NameWatch; beyond they are given up for one `lost`.
+inline constexpr size_t kNameEventsMax = 16'384;
+
 struct ReactorLimits {
   uint32_t resumptions_per_turn = 256;
   uint32_t mailbox_entries = 1024;

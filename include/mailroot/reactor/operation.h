@@ -41,6 +41,8 @@ enum class Opcode : uint8_t {
   allocate,            // offset, length: reserves and zero-writes blocks (mode 0 fallocate)
   file_system_status,  // output: FileSystemStatus
   lock,                // exclusive, not waiting; held until close
+  list_page,           // output: DirectoryPage; goes on where the descriptor stands
+  set_access,          // flags: group, or kGroupAsItIs; mode: permissions, whatever the umask
 };
 
 enum class SyncKind : uint32_t {
@@ -66,6 +68,28 @@ struct DirectoryEntry {
   std::string name;
   uint8_t type = 0;  // d_type of readdir(3)
   uint64_t inode = 0;
+};
+
+// Some entries of a directory with their status, as of about the same moment; without . and .., and
+// without what vanished meanwhile.
+struct DirectoryPage {
+  struct Entry {
+    std::string name;
+    FileStatus status;  // of the entry itself: links are not followed
+  };
+  std::vector<Entry> entries;
+  bool at_end = false;  // there are no more, also when the directory has changed meanwhile
+};
+
+inline constexpr uint32_t kGroupAsItIs = UINT32_MAX;
+
+// What happened to a name in a watched directory (inotify(7)).
+enum class NameEventKind : uint8_t {
+  created,   // made here, or linked here: whoever made it may still write
+  moved_in,  // renamed here
+  closed,    // somebody who could write it has closed it
+  touched,   // its permissions changed
+  lost,      // events were lost: look at everything
 };
 
 struct FileSystemStatus {

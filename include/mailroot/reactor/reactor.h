@@ -26,6 +26,8 @@
 
 namespace mailroot::reactor {
 
+class NameWatches;
+
 class Reactor {
  public:
   Reactor(std::unique_ptr<Backend> backend, const ReactorLimits& limits);
@@ -86,10 +88,16 @@ class Reactor {
   Call<result<void>> allocate(Descriptor file, uint64_t offset, uint64_t length_bytes);
   OutputCall<FileSystemStatus> file_system_status(Descriptor directory);
   Call<result<void>> lock(Descriptor file);  // Errc::busy when somebody else holds it
+  // About a thousand entries, read on from where the descriptor stands: one of the caller's own
+  // (open_at(directory, ".")), for this only.
+  OutputCall<DirectoryPage> list_page(Descriptor directory);
+  // `group`: kGroupAsItIs leaves it. Both or nothing known: an error may have changed the group.
+  Call<result<void>> set_access(Descriptor file, uint32_t group, uint32_t mode);
 
   // Internal to reactor/: has relieve() called at the end of this run phase, once.
   void relieve_later(Crowded& crowded);
   size_t& spilled_bytes();
+  NameWatches& name_watches();
   // Internal to reactor/: a raw operation; its on_completion is called in the run phase.
   void submit(Operation& operation);
   void cancel(Operation& operation) { backend_->cancel(operation); }

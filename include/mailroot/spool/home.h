@@ -8,9 +8,11 @@
 //   <home>/Journal/<shard>/<sequence>.seg, format, epoch, lock
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "mailroot/base/result.h"
 #include "mailroot/reactor/reactor.h"
@@ -25,6 +27,21 @@ struct Maildir {
   reactor::Descriptor current = reactor::kNoDescriptor;    // cur
 };
 
+// What all shards of one virtual server count together. Any thread.
+struct HomeUsage {
+  // Drop: what its keeper found at its last look, less what had been put there before it, and what
+  // was put there since the start. Their sum is what lies there, but for what others took away.
+  std::atomic<int64_t> drop_found_bytes{0};
+  std::atomic<int64_t> drop_added_bytes{0};
+  std::atomic<bool> drop_was_full{false};  // somebody was refused: the keeper looks again soon
+  std::atomic<uint64_t> badmail_added_bytes{0};  // since the start
+
+  uint64_t drop_bytes() const {
+    const int64_t sum = drop_found_bytes.load() + drop_added_bytes.load();
+    return sum < 0 ? 0 : static_cast<uint64_t>(sum);
+  }
+};
+
 struct Home {
   std::string path;  // as configured, absolute; for messages only
   uint64_t device = 0;
@@ -33,7 +50,15 @@ struct Home {
   reactor::Descriptor journal = reactor::kNoDescriptor;
   Maildir pickup, queue, drop, badmail;
   reactor::Descriptor lock_file = reactor::kNoDescriptor;
-  uint32_t epoch = 0;  // persisted, taken anew at each open
+  uint32_t epoch = 0;                 // persisted, taken anew at each open
+  std::vector<std::string> findings;  // sentences for the log
+  std::unique_ptr<HomeUsage> usage = std::make_unique<HomeUsage>();
+};
+
+struct HomeOptions {
+  std::string badmail_directory = "Badmail";
+  // Whose members may send by writing files (decisions 8); kGroupAsItIs: the daemon's own group.
+  uint32_t pickup_group = reactor::kGroupAsItIs;
 };
 
 struct HomeProblem {
@@ -41,12 +66,16 @@ struct HomeProblem {
   std::string sentence;  // for the administrator: what, where, what to do
 };
 
-// Opens, creating what is missing (parents of `path` too) with mode 0700 (Pickup and Drop as
-// configured); refuses network file systems, a newer format, a home in use by another daemon
+// Opens, creating what is missing, parents of `path` too. What is there keeps its owner and mode:
+//   <home>                  0711  others reach what is open to them
+//   Pickup, its tmp and new 3770  of the Pickup group: its permission is the permission to send
+//   Drop and what is in it  2770  a group of readers can be given with chgrp -R
+//   everything else         0700
+// Refuses network file systems, a newer format, a home in use by another daemon
 // (lock), a home that had mail before and is now empty of its identity file. Everything created is
 // synced with its directory before this returns.
 reactor::task<std::expected<std::unique_ptr<Home>, HomeProblem>> open_home(
-    reactor::Reactor& reactor, std::string path);
+    reactor::Reactor& reactor, std::string path, HomeOptions options);
 reactor::task<void> close_home(reactor::Reactor& reactor, Home& home);
 // Is it still the directory that was opened? Asked each second; an error stops the server.
 reactor::task<result<void>> check_home(reactor::Reactor& reactor, const Home& home);

@@ -163,6 +163,9 @@ struct RecoveryReport {
 reactor::task<std::expected<RecoveryReport, HomeProblem>> recover(reactor::Reactor& reactor,
                                                                   const Home& home);
 
+// After recover(), before the first shard: is there a file of this message in Queue?
+reactor::task<bool> is_queued(reactor::Reactor& reactor, const Home& home, QueueId id);
+
 // `shard` of `shards`: a scan reports the messages whose id hashes to it.
 std::unique_ptr<Spool> make_spool(reactor::Reactor& reactor, SlabPool& slabs, const Home& home,
                                   uint16_t shard, uint16_t shards, const SpoolOptions& options,

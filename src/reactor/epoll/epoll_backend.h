@@ -9,6 +9,7 @@
 
 #include "../file_workers.h"
 #include "../gather.h"
+#include "../name_events.h"
 #include "../owned_descriptor.h"
 #include "../receive_pool.h"
 #include "../socket_calls.h"
@@ -35,6 +36,14 @@ class EpollBackend final : public Backend {
   result<SocketAddress> local_address(Descriptor socket) override;
   result<SocketAddress> peer_address(Descriptor socket) override;
   void set_no_delay(Descriptor socket) override { set_no_delay_on(socket); }
+  result<Descriptor> make_name_watch() override { return open_inotify(); }
+  result<int> watch_directory(Descriptor watch, Descriptor directory) override {
+    return add_inotify_directory(watch, directory);
+  }
+  void unwatch_directory(Descriptor watch, int id) override { remove_inotify_directory(watch, id); }
+  result<void> read_name_events(Descriptor watch, std::vector<WatchedName>& events) override {
+    return read_inotify(watch, events);
+  }
   std::string_view name() const override { return "epoll"; }
 
  private:

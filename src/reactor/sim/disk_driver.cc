@@ -43,6 +43,7 @@ bool changes_the_disk(Opcode opcode) {
     case Opcode::make_directory_at:
     case Opcode::truncate:
     case Opcode::allocate:
+    case Opcode::set_access:
       return true;
     default:
       return false;
@@ -210,6 +211,21 @@ int32_t DiskDriver::status(Process& process, const Operation& operation) {
   return 0;
 }
 
+// Names in order; a name that came behind where the listing stands is not seen, as anywhere.
+void DiskDriver::list_page(Handle& handle, DirectoryPage& page) {
+  constexpr size_t kEntriesMax = 100;
+  const auto& names = disk_.at(handle.inode).names;
+  page.entries.clear();
+  auto next = names.upper_bound(handle.listed_to);
+  for (; next != names.end() && page.entries.size() < kEntriesMax; ++next) {
+    FileStatus status;
+    disk_.status_of(next->second, status);
+    page.entries.push_back({next->first, status});
+    handle.listed_to = next->first;
+  }
+  page.at_end = page.entries.empty();
+}
+
 int32_t DiskDriver::read(const Handle& handle, const Operation& operation) {
   if (disk_.is_directory(handle.inode)) return -EISDIR;
   if (!is_readable(handle)) return -EBADF;
@@ -257,6 +273,16 @@ int32_t DiskDriver::run_on_handle(Handle& handle, Operation& operation, uint64_t
       return is_writable(handle)
                  ? disk_.allocate(handle.inode, operation.offset, operation.length, now)
                  : -EBADF;
+    case Opcode::list_page:
+      if (!directory) return -ENOTDIR;
+      list_page(handle, *static_cast<DirectoryPage*>(operation.output));
+      return 0;
+    case Opcode::set_access: {
+      Inode& inode = disk_.at(handle.inode);
+      if (operation.flags != kGroupAsItIs) inode.group = operation.flags;
+      inode.mode = operation.mode;
+      return 0;
+    }
     case Opcode::file_system_status:
       *static_cast<FileSystemStatus*>(operation.output) = {
           disk_.options().magic, disk_.free_bytes(), disk_.options().capacity_bytes,

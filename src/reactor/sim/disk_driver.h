@@ -40,6 +40,7 @@ class DiskDriver {
   int32_t run_on_handle(Handle& handle, Operation& operation, uint64_t sequence);
   int32_t fail(Process& process, Operation& operation, int32_t error, uint64_t sequence);
   int32_t open(Process& process, const Operation& operation);
+  void list_page(Handle& handle, DirectoryPage& page);
   int32_t read(const Handle& handle, const Operation& operation);
   int32_t write(const Handle& handle, const Operation& operation);
   int32_t status(Process& process, const Operation& operation);

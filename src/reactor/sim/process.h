@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "disk.h"
@@ -20,6 +21,7 @@ struct Handle {
   uint32_t flags = 0;  // of open_at
   int lock_id = -1;    // names this opening in Inode::lock_owner
   std::shared_ptr<Socket> socket;
+  std::string listed_to{};  // of a directory: where list_page goes on
   bool is_open() const { return inode != kNoInode || socket != nullptr; }
 };
 

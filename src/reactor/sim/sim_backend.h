@@ -39,6 +39,12 @@ class SimBackend final : public Backend {
   result<SocketAddress> local_address(Descriptor socket) override;
   result<SocketAddress> peer_address(Descriptor socket) override;
   void set_no_delay(Descriptor) override {}
+  result<Descriptor> make_name_watch() override { return fail(Errc::unsupported); }
+  result<int> watch_directory(Descriptor, Descriptor) override { return fail(Errc::unsupported); }
+  void unwatch_directory(Descriptor, int) override {}
+  result<void> read_name_events(Descriptor, std::vector<WatchedName>&) override {
+    return fail(Errc::unsupported);
+  }
   std::string_view name() const override { return "sim"; }
 
   // Keeps its world alive until it is gone.

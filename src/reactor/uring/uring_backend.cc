@@ -89,6 +89,8 @@ void UringBackend::start_operation(uint32_t index) {
     case Opcode::truncate:
     case Opcode::file_system_status:
     case Opcode::lock:
+    case Opcode::list_page:
+    case Opcode::set_access:
       slot.state = SlotState::helper;
       return workers_->submit(operation);
     case Opcode::connect:

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../file_workers.h"
+#include "../name_events.h"
 #include "../socket_calls.h"
 #include "buffer_ring.h"
 #include "mailroot/reactor/backend.h"
@@ -47,6 +48,14 @@ class UringBackend final : public Backend {
   }
   result<SocketAddress> peer_address(Descriptor socket) override { return peer_address_of(socket); }
   void set_no_delay(Descriptor socket) override { set_no_delay_on(socket); }
+  result<Descriptor> make_name_watch() override { return open_inotify(); }
+  result<int> watch_directory(Descriptor watch, Descriptor directory) override {
+    return add_inotify_directory(watch, directory);
+  }
+  void unwatch_directory(Descriptor watch, int id) override { remove_inotify_directory(watch, id); }
+  result<void> read_name_events(Descriptor watch, std::vector<WatchedName>& events) override {
+    return read_inotify(watch, events);
+  }
   std::string_view name() const override { return "io_uring"; }
 
  private:

@@ -37,10 +37,11 @@ struct PickupRig {
     REQUIRE(mkdtemp(root.data()) != nullptr);
     home.pickup = open_maildir("Pickup");
     home.badmail = open_maildir("Badmail");
+    home.queue = open_maildir("Queue");
     reader = std::make_unique<PickupReader>(reactor, service, home);
   }
   ~PickupRig() {
-    for (const spool::Maildir& maildir : {home.pickup, home.badmail}) {
+    for (const spool::Maildir& maildir : {home.pickup, home.badmail, home.queue}) {
       for (const int fd : {maildir.top, maildir.temporary, maildir.fresh, maildir.current}) {
         ::close(fd);
       }
@@ -75,6 +76,15 @@ struct PickupRig {
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(path(directory))) {
       if (!entry.is_directory() || entry.is_symlink()) names.insert(entry.path().filename());
+    }
+    return names;
+  }
+  // What lies in Pickup/cur, by the names its writers gave it.
+  std::set<std::string> claimed() const {
+    std::set<std::string> names;
+    for (const std::string& entry : list("Pickup/cur")) {
+      REQUIRE(parse_queue_id(entry.substr(0, kQueueIdLength)));
+      names.insert(entry.substr(kQueueIdLength + 1));
     }
     return names;
   }

@@ -1,6 +1,7 @@
 // Home directories: made, found again, refused.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "mailroot/base/remote_file_system.h"
 #include "rig.h"
@@ -12,7 +13,7 @@ using namespace mailroot::spool::test;
 namespace {
 
 task<std::string> refusal_of(Rig& rig, std::string path) {
-  auto opened = co_await open_home(rig.reactor, path);
+  auto opened = co_await open_home(rig.reactor, path, {});
   if (opened) {
     co_await close_home(rig.reactor, **opened);
     co_return "";
@@ -36,7 +37,7 @@ TEST_CASE("a home is made with its parents, closed to others, and counts its sta
   run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
     const std::string path = directory.sub("a/b/home");
     for (uint32_t epoch = 1; epoch <= 3; ++epoch) {
-      auto opened = co_await open_home(rig.reactor, path + "/");
+      auto opened = co_await open_home(rig.reactor, path + "/", {});
       REQUIRE(opened.has_value());
       Home& home = **opened;
       CHECK(home.path == path);
@@ -57,10 +58,54 @@ TEST_CASE("a home is made with its parents, closed to others, and counts its sta
   });
 }
 
+TEST_CASE("who may reach what, whatever the umask") {
+  const mode_t before = umask(077);
+  run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
+    const std::string path = directory.sub("a/home");
+    struct stat status{};
+    const auto mode_of = [&status, &path](const std::string& name) {
+      REQUIRE(stat((path + name).c_str(), &status) == 0);
+      return status.st_mode & 07777;
+    };
+    HomeOptions options;
+    options.badmail_directory = "Undeliverable";
+    options.pickup_group = 65534;
+    auto opened = co_await open_home(rig.reactor, path, options);
+    REQUIRE(opened.has_value());
+    const bool is_root = geteuid() == 0;
+    CHECK((*opened)->findings.size() == (is_root ? 0 : 3));
+    co_await close_home(rig.reactor, **opened);
+    for (const char* const part : {"", "/tmp", "/new"}) {
+      CHECK(mode_of(std::string("/Pickup") + part) == 03770);
+      if (is_root) CHECK(status.st_gid == 65534);
+    }
+    CHECK((mode_of("/Pickup/cur") & 0777) == 0700);
+    for (const char* const part : {"", "/tmp", "/new", "/cur"}) {
+      CHECK(mode_of(std::string("/Drop") + part) == 02770);
+      CHECK(mode_of(std::string("/Undeliverable") + part) == 0700);
+      CHECK(mode_of(std::string("/Queue") + part) == 0700);
+    }
+    CHECK(mode_of("/Journal") == 0700);
+    CHECK(mode_of("") == 0711);
+    CHECK(mode_of("/..") == 0711);
+    CHECK_FALSE(std::filesystem::exists(path + "/Badmail"));
+
+    // What the administrator chose stays.
+    REQUIRE(chmod((path + "/Pickup").c_str(), 01777) == 0);
+    REQUIRE(chmod((path + "/Drop/new").c_str(), 0700) == 0);
+    opened = co_await open_home(rig.reactor, path, options);
+    REQUIRE(opened.has_value());
+    co_await close_home(rig.reactor, **opened);
+    CHECK(mode_of("/Pickup") == 01777);
+    CHECK(mode_of("/Drop/new") == 0700);
+  });
+  umask(before);
+}
+
 TEST_CASE("a home in use by another daemon is refused") {
   run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
     const std::string path = directory.sub("home");
-    auto first = co_await open_home(rig.reactor, path);
+    auto first = co_await open_home(rig.reactor, path, {});
     REQUIRE(first.has_value());
     std::string refusal = co_await refusal_of(rig, path);
     CHECK(contains(refusal, "in use"));
@@ -98,7 +143,7 @@ TEST_CASE("a newer format, a damaged or missing identity are refused and nothing
       CHECK(contains(refusal, "does not hold a number"));
     }
     write_file(path + "/Journal/epoch", "41\n");
-    auto opened = co_await open_home(rig.reactor, path);
+    auto opened = co_await open_home(rig.reactor, path, {});
     REQUIRE(opened.has_value());
     CHECK((*opened)->epoch == 42);
     co_await close_home(rig.reactor, **opened);
@@ -147,7 +192,7 @@ TEST_CASE("paths and permissions that cannot be trusted are refused") {
 TEST_CASE("a home that is moved away or replaced while it is open is noticed") {
   run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
     const std::string path = directory.sub("home");
-    auto opened = co_await open_home(rig.reactor, path);
+    auto opened = co_await open_home(rig.reactor, path, {});
     REQUIRE(opened.has_value());
     std::filesystem::rename(path, directory.sub("away"));
     auto checked = co_await check_home(rig.reactor, **opened);

@@ -111,7 +111,7 @@ struct Rig {
   explicit Rig(Reactor& own_reactor) : reactor(own_reactor) {}
 
   task<bool> start(std::string path, SpoolOptions options) {
-    auto opened = co_await open_home(reactor, path);
+    auto opened = co_await open_home(reactor, path, {});
     if (!opened) {
       problem = opened.error().sentence;
       co_return false;
