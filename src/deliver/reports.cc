@@ -146,6 +146,8 @@ reactor::task<result<std::vector<Report>>> make_reports(
   co_return reports;
 }
 
+bool has_success_to_report(const Work& work) { return !concerned(work, DsnKind::relayed).empty(); }
+
 reactor::task<result<std::vector<Report>>> reports_of(Engine& engine, Work& work) {
   std::vector<Report> all;
   for (const DsnKind kind : {DsnKind::failed, DsnKind::relayed, DsnKind::delivered}) {

@@ -30,6 +30,8 @@ reactor::task<bool> settle_delay(Engine& engine, const queue::Notice& notice,
                                  spool::LoadedMessage& message, std::vector<Report> reports);
 
 // All reports that the outcomes of this work cause.
+// A recipient was delivered whose NOTIFY asks for a report of ours.
+bool has_success_to_report(const Work& work);
 reactor::task<result<std::vector<Report>>> reports_of(Engine& engine, Work& work);
 
 // Has anyone to be told, and nobody can be? Then the message goes to Badmail; the reason.

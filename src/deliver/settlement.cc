@@ -155,6 +155,8 @@ reactor::task<void> settle_delivered_part(Engine& engine, Work& work) {
     results.push_back({recipient, queue::Result::delivered});
   }
   if (results.empty() || results.size() == work.assignment.recipients.size()) co_return;
+  // A success that is asked for is recorded with its report, or a crash in between would lose that.
+  if (has_success_to_report(work)) co_return;
   co_await take_turn(engine, work.assignment.id);
   spool::Settlement settlement =
       settlement_of(work.assignment.id, work.message.times,

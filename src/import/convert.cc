@@ -74,6 +74,7 @@ ImportedServer convert_server(const Metabase& metabase, const Instance& instance
   convert_messages(context);
   convert_delivery(context);
   convert_directories(context);
+  convert_log(context);
   convert_domains(context);
   convert_autostart(context);
   convert_rest(context);

@@ -1,7 +1,4 @@
-// Pickup, Drop, Badmail, Queue; the protocol log, banner and EHLO keywords.
-#include <algorithm>
-#include <array>
-
+// Pickup, Drop, Badmail, Queue; banner and EHLO keywords.
 #include "mailroot/config/limits.h"
 #include "mailroot/smtp/grammar.h"
 #include "server_context.h"
@@ -73,55 +70,6 @@ void convert_pickup(ServerContext& context) {
     context.remark(Verdict::same, *deliver, "mail is delivered");
   } else {
     context.hold(*deliver, "IIS took mail and delivered none; Mailroot has no such switch");
-  }
-}
-
-constexpr std::array<std::string_view, 5> kPeriods = {"size", "daily", "weekly", "monthly",
-                                                      "hourly"};
-
-void convert_protocol_log(ServerContext& context) {
-  const auto type = context.properties.effective("LogType");
-  const bool on = is_true(*type);
-  const auto format = context.properties.written("LogPluginClsid");
-  const auto period = context.properties.effective("LogFilePeriod");
-  const auto number = parse_dword(period->value).value_or(1);
-  const std::string_view rotate = number < kPeriods.size() ? kPeriods[number] : kPeriods[1];
-  if (!on) {
-    context.remark(Verdict::same, *type, "the protocol log is off", "protocol_log.enabled: false");
-    for (const std::string_view name :
-         {"LogPluginClsid", "LogFilePeriod", "LogFileDirectory", "LogExtFileFlags"}) {
-      if (const auto setting = context.properties.written(name)) {
-        context.remark(Verdict::not_carried, *setting, "the protocol log is off");
-      }
-    }
-    return;
-  }
-  const bool w3c = !format || lower(format->value).contains("ff160663");
-  if (is_available("protocol_log.enabled")) {
-    context.carry(*type, "protocol_log.enabled", "true");
-    if (allows_word("protocol_log.rotate", rotate)) {
-      context.carry(*period, "protocol_log.rotate", std::string(rotate));
-    } else {
-      context.remark(Verdict::different, *period, fmt::format("{} is not among them", rotate),
-                     "protocol_log.rotate");
-    }
-  } else {
-    context.yaml.set_off("protocol_log.enabled", "true", as_comment(*type));
-    context.yaml.set_off("protocol_log.rotate", std::string(rotate), as_comment(*period));
-    context.remark(Verdict::not_carried, *type, "this version has no protocol log");
-  }
-  if (!w3c) {
-    context.remark(Verdict::different, *format, "the only format is W3C Extended",
-                   "protocol_log.format: w3c");
-  } else if (format) {
-    context.remark(Verdict::same, *format, "W3C Extended", "protocol_log.format: w3c");
-  }
-  for (const std::string_view name : {"LogFileDirectory", "LogExtFileFlags"}) {
-    if (const auto setting = context.properties.written(name)) {
-      context.remark(Verdict::different, *setting,
-                     name == "LogFileDirectory" ? "is /var/log/mailroot/<id>"
-                                                : "the fields are Mailroot's choice");
-    }
   }
 }
 
@@ -213,7 +161,6 @@ void convert_directories(ServerContext& context) {
   convert_home(context);
   convert_drop(context);
   convert_pickup(context);
-  convert_protocol_log(context);
   convert_banner(context);
   convert_extensions(context);
   convert_protocol(context);

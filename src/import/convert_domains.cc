@@ -1,6 +1,6 @@
 // Domains: aliases, remote domains with their routes.
 #include <algorithm>
-#include <set>
+#include <unordered_set>
 
 #include "mailroot/config/limits.h"
 #include "mailroot/import/limits.h"
@@ -26,7 +26,7 @@ class DomainConverter {
     subject_ = "domain " + one_line(key.name, kShownMax);
   }
 
-  Converted run(std::set<std::string>& seen);
+  Converted run(std::unordered_set<std::string>& seen);
   void rest();  // what run() did not tell
 
  private:
@@ -37,12 +37,17 @@ class DomainConverter {
   void security(const Setting& action, uint32_t bits);
 
   void remark(Verdict verdict, const Setting& about, std::string text, std::string key = {}) {
-    told_.emplace(about.name);
+    told_.push_back(about.name);
     context_.remark_on(subject_, verdict, about, std::move(text), std::move(key));
   }
 
+  bool has_told(std::string_view property) const {
+    return std::ranges::any_of(told_, [property](std::string_view told) {
+      return smtp::equals_ignoring_case(told, property);
+    });
+  }
   void hold(const Setting& about, std::string text) {
-    told_.emplace(about.name);
+    told_.push_back(about.name);
     context_.hold_on(subject_, about, std::move(text));
   }
 
@@ -51,10 +56,10 @@ class DomainConverter {
   Properties properties_;
   std::string subject_;
   std::string comment_;
-  std::set<std::string, std::less<>> told_;  // properties
+  std::vector<std::string_view> told_;  // properties; names that outlive this
 };
 
-Converted DomainConverter::run(std::set<std::string>& seen) {
+Converted DomainConverter::run(std::unordered_set<std::string>& seen) {
   const auto written = properties_.written("RouteAction");
   const Setting action = written.value_or(Setting{"RouteAction", "0", Origin::schema});
   const uint32_t bits = parse_dword(action.value).value_or(0);
@@ -92,7 +97,7 @@ Converted DomainConverter::alias(const std::string& name, const Setting& action,
                   : fmt::format("a local domain of its own ({}): becomes an alias, with the same "
                                 "Drop and restamped with the default domain",
                                 describe_route(bits)),
-         "domains: " + flow);
+         "domains");
   const uint32_t known = kRouteAlias | kRouteDrop | kRouteDeliver | kRouteDefault | kRouteRelay;
   if (is_alias && (bits & ~known) != 0) {
     remark(Verdict::not_carried, action,
@@ -111,8 +116,7 @@ Converted DomainConverter::remote(const std::string& name, const Setting& action
   security(action, bits);
   const uint32_t carried = bits & (kRouteRelay | kRouteSmartHost | kRouteHelo);
   remark(Verdict::same, action,
-         carried == 0 ? "by DNS, no relay for strangers" : describe_route(carried),
-         "domains: " + flow);
+         carried == 0 ? "by DNS, no relay for strangers" : describe_route(carried), "domains");
   const uint32_t known =
       kRouteRelay | kRouteSmartHost | kRouteHelo | kRouteEtrn | kRouteTls | kRouteLogsIn;
   if ((bits & ~known) != 0) {
@@ -190,22 +194,25 @@ void DomainConverter::security(const Setting& action, uint32_t bits) {
 void DomainConverter::rest() {
   std::vector<const Property*> rest = properties_.left_over();
   for (const Property& property : key_.properties) {
-    if (!told_.contains(property.name) && std::ranges::find(rest, &property) == rest.end()) {
+    if (!has_told(property.name) && std::ranges::find(rest, &property) == rest.end()) {
       rest.push_back(&property);
     }
   }
+  const auto tell = [this](Verdict verdict, const Setting& about, std::string text) {
+    context_.remark_on(subject_, verdict, about, std::move(text));
+  };
   for (const Property* property : rest) {
     const std::string name = one_line(property->name, kShownMax);
     const bool is_list = smtp::equals_ignoring_case(name, "RelayIpList");
     const Setting setting{name, is_list ? "(list)" : std::string_view(property->value),
                           Origin::own};
     if (trim(property->value).empty()) {
-      remark(Verdict::same, setting, "is empty");
+      tell(Verdict::same, setting, "is empty");
     } else if (is_list || smtp::equals_ignoring_case(name, "RelayForAuth")) {
-      remark(Verdict::not_carried, setting,
-             "who may relay is set for the virtual server, not for a domain");
+      tell(Verdict::not_carried, setting,
+           "who may relay is set for the virtual server, not for a domain");
     } else {
-      remark(Verdict::not_carried, setting, "has no meaning here for a domain");
+      tell(Verdict::not_carried, setting, "has no meaning here for a domain");
     }
   }
 }
@@ -214,8 +221,10 @@ void DomainConverter::rest() {
 
 void convert_domains(ServerContext& context) {
   if (context.instance.domains.empty()) return;
-  std::set<std::string> seen;
+  std::unordered_set<std::string> seen;
   std::vector<YamlFile::Item> items;
+  items.reserve(context.instance.domains.size());
+  context.out.remarks.reserve(context.out.remarks.size() + 2 * context.instance.domains.size());
   for (const Key& key : context.instance.domains) {
     DomainConverter converter(context, key);
     Converted converted = converter.run(seen);

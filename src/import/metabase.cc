@@ -18,8 +18,9 @@ namespace {
 
 using smtp::equals_ignoring_case;
 
-// Attributes keep their newlines: a MULTISZ is parted by them.
-constexpr unsigned kParsing = pugi::parse_escapes | pugi::parse_eol | pugi::parse_doctype;
+// Attributes keep their newlines: a MULTISZ is parted by them. Line ends stay as they are, so that
+// lines can be counted in text that was parsed in place.
+constexpr unsigned kParsing = pugi::parse_escapes | pugi::parse_doctype;
 
 std::unexpected<std::string> refuse(std::string sentence) {
   return std::unexpected(std::move(sentence));
@@ -72,21 +73,24 @@ std::optional<uint32_t> instance_number(std::string_view part) {
   return number;
 }
 
-void add_customs(pugi::xml_node element, Key& key) {
+void add_customs(pugi::xml_node element, Key& key, MetabaseText& text) {
   for (const pugi::xml_node custom : element.children("Custom")) {
     if (key.properties.size() > kPropertiesMax) break;
     Property property;
     property.custom = true;
     property.id = parse_dword(custom.attribute("ID").value()).value_or(0);
     property.name = custom.attribute("Name").value();
-    if (property.name.empty()) property.name = fmt::format("UnknownName_{}", property.id);
+    if (property.name.empty()) {
+      property.name = text.made.emplace_back(fmt::format("UnknownName_{}", property.id));
+    }
     property.value = custom.attribute("Value").value();
-    key.properties.push_back(std::move(property));
+    key.properties.push_back(property);
   }
 }
 
 class Reader {
  public:
+  explicit Reader(std::shared_ptr<MetabaseText> text) { out_.text = std::move(text); }
   std::expected<Metabase, std::string> read(const pugi::xml_document& document);
 
  private:
@@ -198,13 +202,13 @@ void Reader::place(Key key, uint32_t number, const Path& path) {
 
 std::expected<Key, std::string> Reader::make_key(pugi::xml_node element, std::string_view location,
                                                  std::string_view name) {
-  Key key{std::string(location), std::string(name), element.name(), {}};
+  Key key{location, name, element.name(), {}};
   for (const pugi::xml_attribute attribute : element.attributes()) {
     if (std::string_view(attribute.name()) == "Location") continue;
     key.properties.push_back({attribute.name(), attribute.value(), 0, false});
     if (key.properties.size() > kPropertiesMax) break;
   }
-  add_customs(element, key);
+  add_customs(element, key, *out_.text);
   if (key.properties.size() > kPropertiesMax) {
     return refuse(fmt::format("{} has more than {} properties (limit kPropertiesMax)",
                               one_line(location, kShownMax), kPropertiesMax));
@@ -252,7 +256,7 @@ std::optional<std::string> refuse_size(uint64_t size_bytes) {
                      size_bytes / kMiB, kMetabaseSizeMax / kMiB);
 }
 
-std::expected<Metabase, std::string> parse_metabase(std::string_view octets) {
+std::expected<Metabase, std::string> parse_metabase(std::string octets) {
   if (auto problem = refuse_size(octets.size())) return refuse(std::move(*problem));
   if (octets.empty()) return refuse("is empty");
   auto utf8 = to_utf8(octets);
@@ -263,11 +267,14 @@ std::expected<Metabase, std::string> parse_metabase(std::string_view octets) {
   }
   if (!utf8) return refuse(std::move(utf8.error()));
   if (auto problem = check_text(utf8->text)) return refuse(std::move(*problem));
+  auto text = std::make_shared<MetabaseText>();
+  const size_t size = utf8->text.size();
+  text->text = utf8->owned.empty() ? std::move(octets) : std::move(utf8->owned);
+  char* const begin = text->text.data() + (text->text.size() - size);  // behind a byte order mark
   pugi::xml_document document;
-  const auto result =
-      document.load_buffer(utf8->text.data(), utf8->text.size(), kParsing, pugi::encoding_utf8);
-  if (!result) return refuse(describe_failure(result, utf8->text));
-  return Reader().read(document);
+  const auto result = document.load_buffer_inplace(begin, size, kParsing, pugi::encoding_utf8);
+  if (!result) return refuse(describe_failure(result, {begin, size}));
+  return Reader(std::move(text)).read(document);
 }
 
 }  // namespace mailroot::import

@@ -1,6 +1,6 @@
 #include "properties.h"
 
-#include <map>
+#include <unordered_map>
 
 #include "mailroot/smtp/grammar.h"
 #include "text.h"
@@ -32,9 +32,10 @@ constexpr KnownProperty kKnown[] = {
     {"FullyQualifiedDomainName", 0, Use::setting, "", ""},
     {"HopCount", 0, Use::setting, "15", ""},
     {"IPSecurity", 6019, Use::setting, "", ""},
-    {"LogExtFileFlags", 0, Use::setting, "", ""},
+    {"LogExtFileFlags", 0, Use::setting, "1414", ""},
     {"LogFileDirectory", 0, Use::setting, "", ""},
     {"LogFilePeriod", 0, Use::setting, "1", ""},
+    {"LogFileTruncateSize", 0, Use::setting, "20971520", ""},
     {"LogPluginClsid", 0, Use::setting, "", ""},
     {"LogType", 0, Use::setting, "0", ""},
     {"MasqueradeDomain", 0, Use::setting, "", ""},
@@ -145,11 +146,25 @@ constexpr KnownProperty kKnown[] = {
     {"Win32Error", 1099, Use::state, "", ""},
 
     {"LogFileLocaltimeRollover", 0, Use::protocol_log, "", ""},
-    {"LogFileTruncateSize", 0, Use::protocol_log, "", ""},
     {"LogOdbcDataSource", 0, Use::protocol_log, "", ""},
     {"LogOdbcPassword", 0, Use::secret, "", ""},
     {"LogOdbcTableName", 0, Use::protocol_log, "", ""},
     {"LogOdbcUserName", 0, Use::protocol_log, "", ""},
+};
+
+// Names compare without case. This runs for every remark: a hash, and nothing copied.
+struct FoldedHash {
+  size_t operator()(std::string_view name) const {
+    uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+    for (const char c : name)
+      hash = (hash ^ (static_cast<unsigned char>(c) | 0x20)) * 0x100000001b3;
+    return hash;
+  }
+};
+struct FoldedEqual {
+  bool operator()(std::string_view a, std::string_view b) const {
+    return equals_ignoring_case(a, b);
+  }
 };
 
 std::string_view default_of(const KnownProperty& known, bool has_service) {
@@ -159,12 +174,13 @@ std::string_view default_of(const KnownProperty& known, bool has_service) {
 }  // namespace
 
 const KnownProperty* known_property(std::string_view name) {
-  static const std::map<std::string, const KnownProperty*, std::less<>> by_name = [] {
-    std::map<std::string, const KnownProperty*, std::less<>> out;
-    for (const auto& known : kKnown) out.emplace(lower(known.name), &known);
+  using Names = std::unordered_map<std::string_view, const KnownProperty*, FoldedHash, FoldedEqual>;
+  static const Names by_name = [] {
+    Names out;
+    for (const auto& known : kKnown) out.emplace(known.name, &known);
     return out;
   }();
-  const auto found = by_name.find(lower(name));
+  const auto found = by_name.find(name);
   return found == by_name.end() ? nullptr : found->second;
 }
 
@@ -183,11 +199,16 @@ Properties::Properties(const Key& own, const Key* service)
 namespace {
 
 // Custom elements are how IIS writes a property that the schema does not have for this key.
-size_t index_of(const Key& key, std::string_view name, uint32_t id) {
+size_t index_of(const Key& key, std::string_view name) {
+  bool has_custom = false;
   for (size_t i = 0; i < key.properties.size(); ++i) {
-    const Property& property = key.properties[i];
-    if (equals_ignoring_case(property.name, name)) return i;
-    if (property.custom && id != 0 && property.id == id) return i;
+    if (equals_ignoring_case(key.properties[i].name, name)) return i;
+    has_custom = has_custom || key.properties[i].custom;
+  }
+  const KnownProperty* const known = has_custom ? known_property(name) : nullptr;
+  if (known == nullptr || known->id == 0) return key.properties.size();
+  for (size_t i = 0; i < key.properties.size(); ++i) {
+    if (key.properties[i].custom && key.properties[i].id == known->id) return i;
   }
   return key.properties.size();
 }
@@ -195,15 +216,13 @@ size_t index_of(const Key& key, std::string_view name, uint32_t id) {
 }  // namespace
 
 std::optional<Setting> Properties::written(std::string_view name) {
-  const KnownProperty* known = known_property(name);
-  const uint32_t id = known == nullptr ? 0 : known->id;
-  const size_t own = index_of(own_, name, id);
+  const size_t own = index_of(own_, name);
   if (own < own_.properties.size()) {
     asked_[own] = true;
     return Setting{name, own_.properties[own].value, Origin::own};
   }
   if (service_ == nullptr) return std::nullopt;
-  const size_t inherited = index_of(*service_, name, id);
+  const size_t inherited = index_of(*service_, name);
   if (inherited == service_->properties.size()) return std::nullopt;
   return Setting{name, service_->properties[inherited].value, Origin::inherited};
 }

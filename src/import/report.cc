@@ -8,6 +8,9 @@ namespace mailroot::import {
 
 namespace {
 
+// Of one virtual server, in the text; nobody reads thousands of lines that say "the same".
+constexpr size_t kSameDomainsShown = 50;
+
 struct Section {
   Verdict verdict;
   std::string_view title;
@@ -48,18 +51,28 @@ std::string line_of(const Remark& remark) {
   return out;
 }
 
-void append_remarks(std::string& out, const std::vector<Remark>& remarks) {
-  for (const Section& section : kSections) {
-    std::string lines;
-    size_t count = 0;
-    for (const Remark& remark : remarks) {
-      if (remark.verdict != section.verdict) continue;
-      ++count;
-      lines += section.verdict == Verdict::decide ? "    ! " : "    ";
-      lines += line_of(remark) + "\n";
-    }
-    if (count > 0) out += fmt::format("  {} ({})\n{}", section.title, count, lines);
+void append_section(std::string& out, const std::vector<Remark>& remarks, const Section& section) {
+  std::string lines;
+  size_t count = 0;
+  size_t on_domains = 0;
+  for (const Remark& remark : remarks) {
+    if (remark.verdict != section.verdict) continue;
+    ++count;
+    const bool is_routine = section.verdict == Verdict::same && !remark.subject.empty();
+    if (is_routine && ++on_domains > kSameDomainsShown) continue;
+    lines += section.verdict == Verdict::decide ? "    ! " : "    ";
+    lines += line_of(remark) + "\n";
   }
+  if (count == 0) return;
+  out += fmt::format("  {} ({})\n{}", section.title, count, lines);
+  if (on_domains > kSameDomainsShown) {
+    out += fmt::format("    and {} more on domains, all of them with --json\n",
+                       on_domains - kSameDomainsShown);
+  }
+}
+
+void append_remarks(std::string& out, const std::vector<Remark>& remarks) {
+  for (const Section& section : kSections) append_section(out, remarks, section);
 }
 
 }  // namespace

@@ -62,7 +62,8 @@ void convert_general(ServerContext& context);      // name, bindings, names, con
 void convert_access(ServerContext& context);       // relay and connection lists, authentication
 void convert_messages(ServerContext& context);     // limits, reports
 void convert_delivery(ServerContext& context);     // retries, outbound, smart host, security
-void convert_directories(ServerContext& context);  // Pickup, Drop, protocol log, banner, extensions
+void convert_directories(ServerContext& context);  // Pickup, Drop, banner, extensions
+void convert_log(ServerContext& context);
 void convert_domains(ServerContext& context);
 void convert_rest(ServerContext& context);  // LDAP, subkeys, what nobody took
 std::string_view why_not_carried(Use use);

@@ -112,7 +112,22 @@ std::expected<Utf8, std::string> to_utf8(std::string_view octets) {
   return out;
 }
 
+namespace {
+
+// What one_line would give back unchanged: most values are.
+bool is_plain_line(std::string_view text) {
+  char before = ' ';  // no blank at the start, none behind another, none at the end
+  for (const char c : text) {
+    if (c < 0x20 || c == 0x7F || (c == ' ' && before == ' ')) return false;
+    before = c;
+  }
+  return text.empty() || before != ' ';
+}
+
+}  // namespace
+
 std::string one_line(std::string_view text, size_t most) {
+  if (text.size() <= most && is_plain_line(text)) return std::string(text);
   std::string out;
   while (!text.empty()) {
     const size_t length = character_length(static_cast<unsigned char>(text.front()));

@@ -62,17 +62,17 @@ void append_comment(std::string& out, const std::string& text, size_t depth) {
 }
 
 // "line   # comment", or the comment above when it would be too long.
-void append_line(std::string& out, const std::string& line, const std::string& comment,
-                 size_t depth) {
+void append_line(std::string& out, std::string_view line, std::string_view comment, size_t depth) {
   const size_t column = std::max(line.size() + 2, kCommentColumn);
-  if (comment.empty()) {
-    out += line + "\n";
-  } else if (column + 2 + comment.size() <= kWidth) {
-    out += line + std::string(column - line.size(), ' ') + "# " + comment + "\n";
-  } else {
-    append_comment(out, comment, depth);
-    out += line + "\n";
+  const bool beside = column + 2 + comment.size() <= kWidth;
+  if (!comment.empty() && !beside) append_comment(out, std::string(comment), depth);
+  out += line;
+  if (!comment.empty() && beside) {
+    out.append(column - line.size(), ' ');
+    out += "# ";
+    out += comment;
   }
+  out += '\n';
 }
 
 // Opens the sections of `to` that `from` is not in.
@@ -157,8 +157,12 @@ std::string YamlFile::render() const {
     const std::string line = fmt::format("{}{}{}:{}{}", indent(depth), entry->off ? "# " : "", name,
                                          entry->value.empty() ? "" : " ", entry->value);
     append_line(out, line, entry->comment, depth);
+    std::string item_line;
     for (const Item& item : entry->items) {
-      append_line(out, indent(depth + 1) + "- " + item.value, item.comment, depth + 1);
+      item_line.assign(2 * (depth + 1), ' ');
+      item_line += "- ";
+      item_line += item.value;
+      append_line(out, item_line, item.comment, depth + 1);
     }
   }
   for (const auto& line : tail_) append_comment(out, line, 0);

@@ -102,12 +102,10 @@ class Import {
     }
     auto octets = read_metabase(arguments_.file);
     if (!octets) return complain(octets.error(), kRefused);
-    const auto metabase = import::parse_metabase(*octets);
+    const auto metabase = import::parse_metabase(std::move(*octets));
     if (!metabase) {
       return complain(fmt::format("{} {}", arguments_.file, metabase.error()), kRefused);
     }
-    octets->clear();
-    octets->shrink_to_fit();
     const Imported imported = import::convert(*metabase, options);
     if (arguments_.dry_run) {
       show(imported);

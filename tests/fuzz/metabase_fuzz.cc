@@ -65,8 +65,7 @@ import::Metabase from_lines(std::string_view text) {
       key = &instance.domains.emplace_back();
       key->name = line.substr(1);
     } else if (equals < line.size()) {
-      key->properties.push_back(
-          {std::string(line.substr(0, equals)), std::string(line.substr(equals + 1)), 0, false});
+      key->properties.push_back({line.substr(0, equals), line.substr(equals + 1), 0, false});
     }
   }
   return out;
@@ -77,7 +76,7 @@ import::Metabase from_lines(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text = fuzz::as_text(data, size);
   check_conversion(from_lines(text));
-  const auto metabase = import::parse_metabase(text);
+  const auto metabase = import::parse_metabase(std::string(text));
   if (metabase) {
     check_conversion(*metabase);
   } else {

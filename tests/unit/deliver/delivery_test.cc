@@ -111,6 +111,24 @@ TEST_CASE("250 recipients go out in batches of 100, each once") {
   });
 }
 
+TEST_CASE("a success that is asked for is recorded together with its report") {
+  run_world([](World& world) -> reactor::task<void> {
+    SinkRules rules;  // no DSN: the report is ours to make
+    rules.offers = {"PIPELINING", "LIMITS RCPTMAX=2"};
+    Sink& sink = world.add_sink(2, rules);
+    world.use_smart_hosts({"127.0.0.2"});
+    smtp::Envelope envelope = World::envelope({"a@far.example", "b@far.example", "c@far.example"});
+    envelope.recipients[0].notify.success = true;
+    const QueueId id = world.send_envelope(std::move(envelope), kContent);
+    co_await world.settle_all();
+    CHECK(world.spool.at(id).status == "DDD");
+    CHECK(world.spool.reports.size() == 1);
+    CHECK(sink.messages.size() == 3);  // two parts and the report
+    // That of the message and that of the report; no part before the report was made.
+    CHECK(world.spool.settlements.size() == 2);
+  });
+}
+
 TEST_CASE("452 after some recipients: the rest in another transaction") {
   run_world([](World& world) -> reactor::task<void> {
     SinkRules rules;

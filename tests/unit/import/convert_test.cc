@@ -222,6 +222,31 @@ TEST_CASE("Drop and Pickup switches") {
   CHECK_FALSE(server_of({{"ServerAutoStart", "FALSE"}}).autostart);
 }
 
+TEST_CASE("the protocol log: off, by period, by size, its fields in order") {
+  CHECK_FALSE(server_of({{"LogFilePeriod", "4"}}).protocol_log.enabled);
+  const auto hourly = server_of({{"LogType", "1"}, {"LogFilePeriod", "4"}}).protocol_log;
+  CHECK(hourly.enabled);
+  CHECK(hourly.rotation == config::LogRotation::hourly);
+  CHECK(hourly.fields ==
+        std::vector<std::string>{"time", "c-ip", "cs-method", "cs-uri-stem", "sc-status"});
+  const auto sized = server_of({{"LogType", "1"},
+                                {"LogFilePeriod", "0"},
+                                {"LogFileTruncateSize", "1048576"},
+                                {"LogExtFileFlags", "LogExtFileUserAgent | LogExtFileDate"}})
+                         .protocol_log;
+  CHECK(sized.rotation == config::LogRotation::size);
+  CHECK(sized.size_limit_bytes == kMiB);
+  CHECK(sized.fields == std::vector<std::string>{"date", "cs(User-Agent)"});
+  const auto never =
+      server_of({{"LogType", "1"}, {"LogFilePeriod", "0"}, {"LogFileTruncateSize", "-1"}});
+  CHECK(never.protocol_log.rotation == config::LogRotation::never);
+  CHECK(server_of({{"LogType", "1"}, {"LogExtFileFlags", "4194303"}}).protocol_log.fields.size() ==
+        21);
+  const auto odbc = import_text(
+      one_server({{"LogType", "1"}, {"LogPluginClsid", "{FF16065B-DE82-11CF-BC0A-00AA006111E0}"}}));
+  CHECK(has_verdict(remarks_on(odbc, "LogPluginClsid"), Verdict::different));
+}
+
 TEST_CASE("ids: from the names, safe, unique, and the default server's own") {
   const auto result = import_text(metabase(
       server(1, {{"ServerBindings", "192.0.2.1:25:"},

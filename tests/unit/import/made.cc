@@ -180,7 +180,7 @@ Loaded load(const Imported& imported) {
 }
 
 Imported import_text(std::string_view text, const ConvertOptions& options) {
-  const auto parsed = parse_metabase(text);
+  const auto parsed = parse_metabase(std::string(text));
   if (!parsed) FAIL(parsed.error());
   return convert(*parsed, options);
 }

@@ -12,7 +12,7 @@ namespace mailroot::import {
 namespace {
 
 std::string refusal(std::string_view octets) {
-  const auto parsed = parse_metabase(octets);
+  const auto parsed = parse_metabase(std::string(octets));
   return parsed ? "" : parsed.error();
 }
 
@@ -32,7 +32,7 @@ TEST_CASE("keys, in any case, with their properties and the newlines of a MULTIS
       element("IIsSmtpSessions", "/LM/SmtpSvc/7/Sessions", {}) +
       element("IIsSmtpInfo", "/LM/SmtpSvc/Info", {}) +
       element("IIsObject", "/LM/EventManager/SourceTypes", {}));
-  const auto parsed = parse_metabase(text);
+  const auto parsed = parse_metabase(std::string(text));
   REQUIRE(parsed.has_value());
   REQUIRE(parsed->service.has_value());
   CHECK(parsed->service->find("hopcount")->value == "15");
@@ -42,7 +42,7 @@ TEST_CASE("keys, in any case, with their properties and the newlines of a MULTIS
   REQUIRE(parsed->instances.size() == 1);
   const Instance& instance = parsed->instances[0];
   CHECK(instance.number == 7);
-  CHECK(instance.key.find("ServerBindings")->value == "192.0.2.1:25:\n\t\t:26:");
+  CHECK(instance.key.find("ServerBindings")->value == "192.0.2.1:25:\r\n\t\t:26:");
   REQUIRE(instance.domains.size() == 1);
   CHECK(instance.domains[0].name == "Example.COM");
   CHECK(instance.routing_sources.size() == 1);
@@ -58,7 +58,7 @@ TEST_CASE("UTF-8 with and without a mark, UTF-16 of both orders with and without
   for (const std::string& octets :
        {text, "\xEF\xBB\xBF" + text, utf16(text, false, true), utf16(text, true, true),
         utf16(text, false, false), utf16(text, true, false)}) {
-    const auto parsed = parse_metabase(octets);
+    const auto parsed = parse_metabase(std::string(octets));
     REQUIRE(parsed.has_value());
     CHECK(parsed->instances[0].key.find("ServerComment")->value == "Relay & <1>");
   }
