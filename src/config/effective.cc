@@ -3,6 +3,7 @@
 
 #include "mailroot/config/describe.h"
 #include "record.h"
+#include "scalars.h"
 
 namespace mailroot::config {
 
@@ -46,6 +47,41 @@ std::string nearest_server_key(std::string_view path) {
   const std::string sibling = known.nearest(wanted);
   return sibling.empty() ? nearest_of(wanted, paths) : sibling;
 }
+
+namespace {
+
+template <class S>
+std::string why_wrong(const KeyTable<S>& table, std::string_view path, const Node& node) {
+  const Key<S>* const key = table.find(path);
+  if (key == nullptr) return "there is no such key";
+  ProblemList problems;
+  Context context("", problems);
+  S record;
+  key->value.read(node, context, record);
+  for (Problem& problem : problems.take()) {
+    problem.place = {};
+    problem.key.clear();
+    return problem.to_string();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string why_wrong_value(std::string_view path, const std::string& yaml) {
+  const auto node = parse_yaml(yaml, "");
+  if (!node) return node.error().text;
+  constexpr std::string_view kBinding = "bindings[].", kDomain = "domains[].";
+  if (path.starts_with(kBinding)) {
+    return why_wrong(binding_keys(), path.substr(kBinding.size()), *node);
+  }
+  if (path.starts_with(kDomain)) {
+    return why_wrong(domain_keys(), path.substr(kDomain.size()), *node);
+  }
+  return why_wrong(server_keys(), path, *node);
+}
+
+std::string quote_scalar(std::string_view text) { return quote(text); }
 
 std::vector<EffectiveKey> effective_keys(const VirtualServer& server) {
   ProblemList problems;

@@ -127,6 +127,24 @@ std::string render_commented_default_server() {
   return std::string(kServerHead) + render(server_keys(), server, true);
 }
 
+std::string render_new_server(const VirtualServer& server) {
+  std::vector<Key<VirtualServer>> own;
+  for (const Key<VirtualServer>& key : server_keys().keys) {
+    for (const std::string_view path :
+         {"name", "bindings", "default_domain", "home_directory", "access.relay.allow"}) {
+      if (key.path == path) own.push_back(key);
+    }
+  }
+  const std::string head = fmt::format(
+      "# One virtual server; this file's name without its ending is its id. A key that is not "
+      "here\n"
+      "# has its default: mailrootctl server show {0} lists them all, and\n"
+      "# mailrootctl server set {0} KEY VALUE changes one and leaves the rest of this file alone.\n"
+      "# After a change by hand: mailrootctl check, then mailrootctl reload.\n\n",
+      server.id);
+  return head + render(KeyTable<VirtualServer>(std::move(own)), server, true);
+}
+
 namespace {
 
 // A line of roff text: no line may begin with a control character, no backslash is meant as one.

@@ -7,10 +7,7 @@
 
 namespace mailroot::ctl {
 
-void add_changing(CLI::App& app, const Settings& settings, int& code) {
-  app.add_subcommand("reload", "read the configuration again, as SIGHUP does")->callback([&] {
-    code = ask(settings, "reload", show_reload, true);
-  });
+void add_states(CLI::App& app, const Settings& settings, int& code) {
   const std::pair<const char*, const char*> verbs[] = {
       {"start", "start a virtual server"},
       {"stop", "stop it: sessions and deliveries end, mail stays"},
@@ -24,6 +21,13 @@ void add_changing(CLI::App& app, const Settings& settings, int& code) {
       code = ask(settings, name + " " + *server, show_nothing, true);
     });
   }
+}
+
+void add_changing(CLI::App& app, const Settings& settings, int& code) {
+  app.add_subcommand("reload", "read the configuration again, as SIGHUP does")->callback([&] {
+    code = ask(settings, "reload", show_reload, true);
+  });
+  add_states(app, settings, code);
 }
 
 }  // namespace mailroot::ctl

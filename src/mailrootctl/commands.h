@@ -18,12 +18,23 @@ struct Settings {
   std::string socket = "/run/mailroot/control.sock";
   std::string config = "/etc/mailroot/mailroot.yaml";
   bool json = false;
+  // Whether the two above were given; set before the parse.
+  const CLI::Option* socket_option = nullptr;
+  const CLI::Option* config_option = nullptr;
+  bool socket_given() const { return socket_option != nullptr && socket_option->count() > 0; }
+  bool config_given() const { return config_option != nullptr && config_option->count() > 0; }
 };
 
 void add_looking(CLI::App& app, const Settings& settings, int& code);   // status servers check
 void add_queue(CLI::App& app, const Settings& settings, int& code);     // queue ...
 void add_changing(CLI::App& app, const Settings& settings, int& code);  // reload start stop ...
+void add_states(CLI::App& app, const Settings& settings, int& code);    // start stop pause ...
+void add_server(CLI::App& app, const Settings& settings, int& code);    // server ...
 void add_import(CLI::App& app, const Settings& settings, int& code);    // import-iis import-mail
+
+// The words of the command line, in order, for App::parse: CLI11 takes what stands in brackets for
+// a list and takes it apart, but "[192.0.2.7]" is a value.
+std::vector<std::string> shield_words(int count, const char* const* arguments);
 
 // One line on standard error; gives `code` back.
 int complain(const std::string& text, int code);

@@ -1,5 +1,8 @@
 // mailrootctl: looks into a running mailrootd, commands it over the control socket, and writes
 // its configuration files.
+#include <algorithm>
+#include <utility>
+
 #include "commands.h"
 
 int main(int argc, char** argv) {
@@ -7,9 +10,12 @@ int main(int argc, char** argv) {
   CLI::App app{"looks into a running mailrootd and commands it", "mailrootctl"};
   Settings settings;
   int code = 0;
-  app.add_option("--socket", settings.socket, "control socket")->capture_default_str();
-  app.add_option("--config", settings.config, "configuration file, for check")
-      ->capture_default_str();
+  settings.socket_option =
+      app.add_option("--socket", settings.socket, "control socket")->capture_default_str();
+  settings.config_option =
+      app.add_option("--config", settings.config,
+                     "configuration file; server asks a running mailrootd for it")
+          ->capture_default_str();
   app.add_flag("--json", settings.json, "answers as JSON, one document a line");
   app.set_version_flag("--version", std::string("mailrootctl " MAILROOT_VERSION));
   app.require_subcommand(1);
@@ -17,7 +23,14 @@ int main(int argc, char** argv) {
   add_looking(app, settings, code);
   add_queue(app, settings, code);
   add_changing(app, settings, code);
+  add_server(app, settings, code);
   add_import(app, settings, code);
-  CLI11_PARSE(app, argc, argv);
+  std::vector<std::string> words = shield_words(argc, argv);
+  std::reverse(words.begin(), words.end());  // as App::parse wants them
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
   return code;
 }

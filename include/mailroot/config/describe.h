@@ -44,6 +44,12 @@ struct EffectiveKey {
 // the places; one that cannot be read any more gives none.
 std::vector<EffectiveKey> effective_keys(const VirtualServer& server);
 
+// Reads one value, in YAML, as the key of this path ("bindings[].address", "default_domain"): ""
+// when it may stand there, else the sentence about it.
+std::string why_wrong_value(std::string_view path, const std::string& yaml);
+// A text as a YAML scalar: plain where that is safe, else in double quotes.
+std::string quote_scalar(std::string_view text);
+
 // The keys whose values differ: tells what a reload changes, and what waits for a restart.
 struct ChangedKey {
   std::string path;
@@ -55,6 +61,10 @@ std::vector<ChangedKey> changed_keys(const VirtualServer& before, const VirtualS
 // The packaged files conf/mailroot.yaml and conf/virtual-servers.d/default.yaml.
 std::string render_commented_service();
 std::string render_commented_default_server();
+
+// The file of a new virtual server: the keys that every one has of its own, with comments. An
+// empty default domain is auto.
+std::string render_new_server(const VirtualServer& server);
 
 // What is in force, every key, without comments (`mailrootctl config`). Reading it again gives the
 // same values.
