@@ -52,6 +52,18 @@ reactor::task<result<void>> write_small_file(reactor::Reactor& reactor,
   co_return outcome;
 }
 
+reactor::task<result<void>> overwrite_small_file(reactor::Reactor& reactor,
+                                                 reactor::Descriptor directory, std::string name,
+                                                 std::string text) {
+  auto file = co_await reactor.open_at(directory, name, O_WRONLY | O_CLOEXEC | O_NONBLOCK, 0);
+  if (!file) co_return std::unexpected(file.error());
+  const iovec piece{text.data(), text.size()};
+  auto outcome = co_await reactor.write_at(*file, {&piece, 1}, 0);
+  if (outcome) outcome = co_await reactor.sync(*file, reactor::SyncKind::data_and_metadata);
+  co_await reactor.close_now(*file);
+  co_return outcome;
+}
+
 std::string message_file_name(const QueueId& id) { return to_string(id) + std::string(kSuffix); }
 
 std::optional<QueueId> parse_message_file_name(std::string_view name) {

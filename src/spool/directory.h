@@ -34,6 +34,12 @@ reactor::task<result<void>> write_small_file(reactor::Reactor& reactor,
                                              reactor::Descriptor directory, std::string name,
                                              std::string text);
 
+// Overwrites the beginning of a file that is there, in place, synced: a full disk has room for it.
+// Whole or not at all after a crash only inside one sector; the file does not become shorter.
+reactor::task<result<void>> overwrite_small_file(reactor::Reactor& reactor,
+                                                 reactor::Descriptor directory, std::string name,
+                                                 std::string text);
+
 // "<queue id>.eml": the name of a message's file in Queue and Badmail.
 std::string message_file_name(const QueueId& id);
 std::optional<QueueId> parse_message_file_name(std::string_view name);

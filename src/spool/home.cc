@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "directory.h"
+#include "kept_journal.h"
 #include "mailroot/base/remote_file_system.h"
 
 namespace mailroot::spool {
@@ -203,8 +204,16 @@ task<outcome_of<void>> take_epoch(Reactor& reactor, Home& home, bool used_before
     if (text.error().code != Errc::not_found || *mail) co_return cannot("read", name, text.error());
   }
   home.epoch = epoch + 1;
-  auto written = co_await write_small_file(reactor, home.journal, std::string(kEpochFile),
-                                           fmt::format("{}\n", home.epoch));
+  const std::string taken = fmt::format("{}\n", home.epoch);
+  // In place where the digits fit into what the file has: a start needs no block. A crash between
+  // its bytes and its new length then still leaves one of the two numbers.
+  const bool in_place = text && fmt::format("{}", home.epoch).size() <= text->size();
+  result<void> written{};
+  if (in_place) {
+    written = co_await overwrite_small_file(reactor, home.journal, std::string(kEpochFile), taken);
+  } else {
+    written = co_await write_small_file(reactor, home.journal, std::string(kEpochFile), taken);
+  }
   if (!written) co_return cannot("write", name, written.error());
   co_return outcome_of<void>{};
 }
@@ -339,6 +348,11 @@ task<outcome_of<std::unique_ptr<Home>>> open_home(Reactor& reactor, std::string 
 }
 
 task<void> close_home(Reactor& reactor, Home& home) {
+  if (home.kept != nullptr && !std::exchange(home.kept->is_taken, true)) {
+    for (const KeptSegment& segment : home.kept->segments) {
+      co_await reactor.close_now(segment.file);
+    }
+  }
   for (Maildir* const maildir : {&home.pickup, &home.queue, &home.drop, &home.badmail}) {
     for (Descriptor* const descriptor :
          {&maildir->top, &maildir->temporary, &maildir->fresh, &maildir->current}) {

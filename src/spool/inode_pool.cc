@@ -45,11 +45,22 @@ task<void> InodePool::adopt() {
     if (std::hash<std::string>()(entry.name) % shards_ != shard_) continue;
     auto status = co_await reactor_.stat_at(home_.queue.temporary, entry.name);
     if (!status || !S_ISREG(status->mode)) continue;
-    if (free_.size() >= kPoolFilesMax || status->link_count != 1) {
+    if (!has_room() || status->link_count != 1) {
       co_await reactor_.unlink_at(home_.queue.temporary, entry.name, 0);
     } else {
       co_await shrink(entry.name, status->inode, status->size_bytes);
     }
+  }
+}
+
+task<void> InodePool::release() {
+  if (!std::exchange(adopted_, true)) {
+    co_await adopt();
+  }
+  while (!free_.empty()) {
+    const Free gone = std::move(free_.back());
+    free_.pop_back();
+    co_await reactor_.unlink_at(home_.queue.temporary, gone.name, 0);
   }
 }
 
@@ -124,7 +135,7 @@ task<result<PoolFile>> InodePool::take(bool direct) {
 task<void> InodePool::give_back(PoolFile file) {
   auto status = co_await reactor_.stat_at(file.file, "");
   co_await reactor_.close_now(file.file);
-  if (!status || status->link_count != 1 || free_.size() >= kPoolFilesMax) {
+  if (!status || status->link_count != 1 || !has_room()) {
     co_await reactor_.unlink_at(home_.queue.temporary, file.name, 0);
     co_return;
   }
@@ -145,7 +156,7 @@ task<result<void>> InodePool::recycle(reactor::Descriptor directory, std::string
     co_return std::unexpected(status.error());
   }
   const bool ours = inode != 0 && status->inode == inode && S_ISREG(status->mode);
-  if (!ours || status->link_count != 1 || free_.size() >= kPoolFilesMax) {
+  if (!ours || status->link_count != 1 || !has_room()) {
     auto unlinked = co_await reactor_.unlink_at(directory, name, 0);
     if (!unlinked && unlinked.error().code == Errc::not_found) co_return result<void>{};
     co_return unlinked;

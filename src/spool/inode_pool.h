@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "limits.h"
 #include "mailroot/base/result.h"
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/spool/home.h"
@@ -39,6 +40,10 @@ class InodePool {
   // file is not there. What it did needs a sync of both directories.
   reactor::task<result<void>> recycle(reactor::Descriptor directory, std::string name,
                                       uint64_t inode);
+  // While space is short nothing is kept here; what was goes with the next release().
+  void set_short(bool is_short) { is_short_ = is_short; }
+  // Removes the free files of this shard.
+  reactor::task<void> release();
   size_t free_count() const { return free_.size(); }
 
  private:
@@ -51,12 +56,14 @@ class InodePool {
   reactor::task<result<PoolFile>> open(Free found, uint32_t flags, bool direct);
   reactor::task<void> shrink(std::string name, uint64_t inode, uint64_t size_bytes);
   std::string fresh_name();
+  bool has_room() const { return !is_short_ && free_.size() < kPoolFilesMax; }
 
   reactor::Reactor& reactor_;
   const Home& home_;
   uint16_t shard_, shards_;
   bool scrub_;
   bool adopted_ = false;
+  bool is_short_ = false;
   bool direct_works_ = true;
   uint64_t counter_ = 0;
   std::vector<Free> free_;

@@ -71,6 +71,7 @@ task<void> Journal::run_writer() {
 // Room that only outcomes may take, so that a full disk can still be drained.
 uint64_t Journal::new_mail_reserve_blocks() const {
   if (!spares_.empty() || active_ == nullptr) return 0;
+  if (active_->size_bytes < kSegmentBytesFirst) return active_->size_bytes / kBlockSize;
   return std::min(kSettleReserveBytes, active_->size_bytes / 4) / kBlockSize;
 }
 
@@ -95,12 +96,36 @@ void Journal::collect(Group& group, Tickets& from, uint64_t blocks_max) {
   }
 }
 
+// An outcome that an empty segment cannot take must not hold up those behind it. True: there was
+// one.
+bool Journal::answer_oversized() {
+  if (active_ == nullptr || active_->next_block != 1 || outcomes_.empty()) return false;
+  Tickets oversized;
+  oversized.push_back(outcomes_.pop_front());
+  finish(oversized, CommitResult::unknown, nullptr);
+  return true;
+}
+
+// A small segment is for outcomes: those that come with a report, which is new mail, wait for a
+// whole one.
+void Journal::refuse_reports() {
+  Tickets refused, waiting;
+  while (!outcomes_.empty()) {
+    Ticket& ticket = outcomes_.pop_front();
+    (ticket.is_asked_again() ? refused : waiting).push_back(ticket);
+  }
+  while (!waiting.empty()) outcomes_.push_back(waiting.pop_front());
+  finish(refused, CommitResult::refused, nullptr);
+}
+
 // False: nothing could be started, for want of a segment.
 bool Journal::start_group() {
   if (active_ == nullptr && !activate_spare()) return false;
   auto group = take_group();
   for (int attempt = 0; attempt < 2 && group->tickets.empty(); ++attempt) {
+    while (active_->size_bytes < kSegmentBytesFirst && !lacks_space_ && activate_spare()) continue;
     const uint64_t left = active_->blocks_left();
+    if (active_->size_bytes < kSegmentBytesFirst) refuse_reports();
     group->builder.begin(left);
     collect(*group, outcomes_, left);
     const uint64_t reserve = new_mail_reserve_blocks();
@@ -109,7 +134,7 @@ bool Journal::start_group() {
   }
   if (group->tickets.empty()) {
     free_groups_.push_back(std::move(group));
-    return false;
+    return answer_oversized();
   }
   while (!placed_.empty() && group->builder.add(PlacedRecord{placed_.back()})) placed_.pop_back();
   group->segment = active_;
@@ -197,15 +222,20 @@ task<void> Journal::close() {
   keeper_wake_.notify_all();
   co_await tasks_.join();
   state_ = State::closed;
-  bool pinned = false;
-  for (const auto& segment : live_) pinned = pinned || segment->pins > 0;
-  for (auto* const segments : {&live_}) {
+  bool keep = false;
+  for (auto* const segments : {&kept_, &live_}) {
+    for (const auto& segment : *segments) keep = keep || segment->pins > 0;
+  }
+  for (auto* const segments : {&kept_, &live_}) {
     for (auto& segment : *segments) {
-      if (pinned) {
-        co_await reactor_.close_now(segment->file);
-      } else {
-        co_await store_.remove(*segment);
+      if (keep) {
+        if (segment->file != reactor::kNoDescriptor) {
+          co_await reactor_.close_now(segment->file);
+        }
+        continue;
       }
+      const auto removed = co_await store_.remove(*segment);
+      keep = !removed;  // and what is newer: it may hold the end of what this one began
     }
     segments->clear();
   }

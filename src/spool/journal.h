@@ -28,6 +28,8 @@ class JournalClient {
  public:
   // Segments run short: whatever pins the oldest should be placed and synced.
   virtual void relieve(Segment& oldest) = 0;
+  // No segment can be made for want of space; false: one was made again.
+  virtual void space_is_short(bool is_short) = 0;
   // Writing works again after state failed.
   virtual void journal_works_again() = 0;
 
@@ -54,6 +56,11 @@ class Journal {
     Ticket& ticket_;
   };
   Submission submit(Ticket& ticket) { return Submission(*this, ticket); }
+  // Before anything is submitted: segments of an earlier start, oldest first, each with its pins.
+  // They are older than any other, so what is recorded from now on outlives them.
+  void adopt(std::deque<std::unique_ptr<Segment>> kept) { kept_ = std::move(kept); }
+  // Starts what removes them; without it they wait for the first ticket.
+  void start();
   // Rides with the next group; nothing waits for it and losing it is harmless.
   void note_placed(const QueueId& id) { placed_.push_back(id); }
 
@@ -82,7 +89,6 @@ class Journal {
     bool succeeded = false;
   };
 
-  void start();
   bool accepts(Ticket& ticket);
   reactor::task<void> run_writer();
   reactor::task<void> run_keeper();
@@ -104,12 +110,20 @@ class Journal {
   bool activate_spare();
   Instant spare_due() const;
   reactor::task<result<std::unique_ptr<Segment>>> create_segment(uint64_t size_bytes);
+  reactor::task<result<std::unique_ptr<Segment>>> create_some_segment(uint64_t size_bytes,
+                                                                      bool small_will_do);
   uint64_t next_segment_bytes() const;
   reactor::task<void> make_spare();
+  void set_lacks_space(bool lacks);
+  void refuse_waiting();
+  bool answer_oversized();
+  void refuse_reports();
+  Segment* oldest() const;
   bool can_retire_oldest() const;
   bool is_idle() const;
   reactor::task<void> give_space_back();
   reactor::task<void> retire_oldest();
+  reactor::task<void> retire_kept();
   uint64_t new_mail_reserve_blocks() const;
   std::unique_ptr<Group> take_group();
 
@@ -130,11 +144,13 @@ class Journal {
   std::deque<std::unique_ptr<Group>> in_flight_;
   std::vector<std::unique_ptr<Group>> free_groups_;
 
+  std::deque<std::unique_ptr<Segment>> kept_;  // of an earlier start; older than these:
   std::deque<std::unique_ptr<Segment>> live_;  // oldest first; the last may be active
   std::vector<std::unique_ptr<Segment>> spares_;
   Segment* active_ = nullptr;
   uint64_t segment_bytes_ = kSegmentBytesFirst;
   Instant next_make_at_{};
+  Instant next_retire_at_{};  // of a kept one that could not be removed
   Instant last_group_at_{};
 
   uint64_t next_sequence_ = 1;

@@ -17,7 +17,7 @@ void Journal::abandon(Segment& segment) {
 task<result<Segment*>> Journal::fresh_segment() {
   if (!activate_spare()) {
     wants_segment_ = false;
-    auto made = co_await create_segment(kSegmentBytesFirst);
+    auto made = co_await create_some_segment(kSegmentBytesFirst, true);
     if (!made) co_return std::unexpected(made.error());
     spares_.insert(spares_.begin(), std::move(*made));
     activate_spare();
@@ -111,7 +111,7 @@ task<void> Journal::try_again() {
   }
   if (!works) co_return;
   failures_ = 0;
-  lacks_space_ = false;
+  set_lacks_space(active_ != nullptr && active_->size_bytes < kSegmentBytesFirst);
   state_ = State::working;
   log::Event event(log::Level::warning, "journal_works_again");
   event.with("home", home_.path);

@@ -22,6 +22,7 @@ inline constexpr size_t kCausedInlineMax = 512 * kKiB;      // DSN bodies of one
 
 // Segments. They start small and grow with load.
 inline constexpr uint64_t kSegmentBytesFirst = kMiB;
+inline constexpr uint64_t kSegmentBytesLeast = 128 * kKiB;  // on a full disk, for outcomes only
 inline constexpr uint64_t kSegmentBytesMax = 64 * kMiB;
 inline constexpr uint64_t kSegmentGrowth = 4;
 inline constexpr Duration kSegmentFast = std::chrono::seconds(10);  // filled sooner: grow
@@ -40,11 +41,12 @@ inline constexpr Duration kReopenInterval = std::chrono::seconds(5);
 inline constexpr Duration kFreeCheckInterval = std::chrono::seconds(1);
 
 // Queue files.
-inline constexpr size_t kPlacementsMax = 16;    // in flight
-inline constexpr size_t kFilesForOneSync = 16;  // from here on the file system is synced
-inline constexpr size_t kSyncBatchMax = 4096;   // entries of one round
-inline constexpr uint8_t kRepairsMax = 3;       // of one file whose sync failed
-inline constexpr size_t kPoolFilesMax = 256;    // free inodes kept in Queue/tmp, per shard
+inline constexpr size_t kPlacementsMax = 16;            // in flight
+inline constexpr size_t kFilesForOneSync = 16;          // from here on the file system is synced
+inline constexpr size_t kSyncBatchMax = 4096;           // entries of one round
+inline constexpr uint64_t kRoomBesideKept = 16 * kMiB;  // then what recovery kept is placed
+inline constexpr uint8_t kRepairsMax = 3;               // of one file whose sync failed
+inline constexpr size_t kPoolFilesMax = 256;            // free inodes kept in Queue/tmp, per shard
 inline constexpr uint64_t kPoolFileBytesMax = 64 * kKiB;   // longer ones are cut when returned
 inline constexpr size_t kQueueBlock = 4096;                // envelope blocks are a multiple of it
 inline constexpr size_t kEnvelopeRoomMin = 16 * kKiB;      // of a streamed file

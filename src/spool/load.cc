@@ -44,7 +44,13 @@ task<result<LoadedMessage>> SpoolImpl::load(QueueId id) {
     if (entry != nullptr && entry->done) co_return fail(Errc::not_found);
     if (entry != nullptr && entry->where == Where::memory) {
       LoadedMessage message = to_loaded(entry->head);
-      message.content = memory_content(entry->body);
+      std::shared_ptr<const SlabChain> body = entry->body;
+      if (body == nullptr) {
+        auto kept = co_await read_kept(*entry);
+        if (!kept) co_return std::unexpected(kept.error());
+        body = std::move(*kept);
+      }
+      message.content = memory_content(std::move(body));
       co_return message;
     }
     if (entry != nullptr && !entry->temporary_name.empty()) co_return fail(Errc::io);

@@ -20,11 +20,11 @@ void SpoolImpl::relieve(Segment& oldest) {
 Instant SpoolImpl::next_due() const {
   auto& hot = const_cast<IntrusiveList<Entry>&>(hot_);
   const Instant due = hot.empty() ? kNever : hot.front().accepted_at + options_.materialise_after;
-  return std::min(due, retry_at_);
+  return std::min(std::max(due, no_room_until_), retry_at_);
 }
 
 Entry* SpoolImpl::next_to_place() {
-  if (placing_ >= kPlacementsMax) return nullptr;
+  if (placing_ >= kPlacementsMax || reactor_.now() < no_room_until_) return nullptr;
   if (!urgent_.empty()) return &urgent_.front();
   if (hot_.empty()) return nullptr;
   Entry& oldest = hot_.front();
@@ -43,6 +43,7 @@ task<void> SpoolImpl::run_placer() {
       for (const QueueId& id : std::exchange(retry_, {})) {
         Entry* const entry = find(id);
         if (entry == nullptr || entry->busy) continue;
+        if (entry->where == Where::memory && entry->done) continue;  // its outcome is not written
         if (entry->where == Where::memory) {
           urgent_.push_back((entry->unlink(), *entry));
         } else {
@@ -51,6 +52,7 @@ task<void> SpoolImpl::run_placer() {
       }
     }
     while (Entry* const entry = next_to_place()) tasks_.spawn(place(*entry));
+    if (closing_ && reactor_.now() < no_room_until_) leave_unplaced();
     if (closing_ && is_settled()) break;
     reactor::Wait wait;
     wait.deadline = next_due();
@@ -61,9 +63,17 @@ task<void> SpoolImpl::run_placer() {
   syncer_wake_.notify_all();
 }
 
+// At the end on a full disk: what cannot be placed stays in the journal, and recovery sees to it.
+void SpoolImpl::leave_unplaced() {
+  for (auto* const list : {&urgent_, &hot_}) {
+    while (!list->empty()) list->pop_front();
+  }
+}
+
 // Ends with the entry in a file, or in memory as before and tried again later.
 task<void> SpoolImpl::place(Entry& entry) {
-  MAILROOT_ASSERT(entry.where == Where::memory && !entry.busy && entry.body != nullptr,
+  const bool has_body = entry.body != nullptr || is_in_journal(entry);
+  MAILROOT_ASSERT(entry.where == Where::memory && !entry.busy && has_body,
                   "only hot mail is placed");
   ++placing_;
   begin_work(entry);
@@ -80,6 +90,9 @@ task<void> SpoolImpl::place(Entry& entry) {
     end_work(entry);
     if (!entry.done) {
       log_problem("placing_failed", entry.head.id, describe(outcome.error().code));
+      if (outcome.error().code == Errc::no_space) {
+        no_room_until_ = reactor_.now() + kReopenInterval;
+      }
     }
     if (entry.done) {
       forget(entry);
@@ -100,14 +113,23 @@ task<result<void>> SpoolImpl::write_file(Entry& entry) {
     co_await pool_.give_back(file);
     co_return fail(Errc::cancelled);
   }
+  std::shared_ptr<const SlabChain> body = entry.body;
+  if (body == nullptr) {
+    auto kept = co_await read_accepted(entry);
+    if (!kept) {
+      co_await pool_.give_back(file);
+      co_return std::unexpected(kept.error());
+    }
+    body = std::move(kept->body);
+  }
   entry.applied = entry.version;
   const Where where = entry.head.times.attempts > 0 ? Where::current : Where::fresh;
   std::string block = message::encode_queue_header(to_file_header(entry.head), kQueueBlock).bytes;
   std::vector<iovec> pieces{{block.data(), block.size()}};
-  for (const SlabChain::Piece& piece : entry.body->pieces()) {
+  for (const SlabChain::Piece& piece : body->pieces()) {
     pieces.push_back({piece.data, piece.used_bytes});
   }
-  const uint64_t size = block.size() + entry.body->size_bytes();
+  const uint64_t size = block.size() + body->size_bytes();
   auto outcome = co_await reactor_.write_at(file.file, pieces, 0);
   if (outcome && file.size_bytes > size) {
     outcome = co_await reactor_.truncate(file.file, size);

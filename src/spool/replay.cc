@@ -112,7 +112,9 @@ class Applier {
     ReplayedMessage& message = of(accept.head.id);
     if (message.head) return;
     message.head = accept.head;
-    message.body = {group_->segment, body_place(group_->group->header, accept)};
+    const GroupHeader& group = group_->group->header;
+    message.body = {group_->segment, body_place(group, accept), group.first_block,
+                    group.head_blocks};
   }
   void operator()(const AcceptFile& accept) { of(accept.id).file = accept.file; }
   void operator()(const StatusRecord& status) { of(status.id).status = status; }

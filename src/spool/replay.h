@@ -16,6 +16,8 @@ namespace mailroot::spool {
 struct InlineBody {
   size_t segment = 0;  // index into the scans given to replay()
   BodyPlace place;
+  uint32_t group_block = 0;  // where in the segment its group begins
+  uint32_t group_head_blocks = 0;
 };
 
 // One message the journals speak of. None of `head`, `file`: it was placed before, its Accept is

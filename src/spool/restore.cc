@@ -38,43 +38,54 @@ bool SpoolImpl::is_in_journal(const Entry& entry) const {
   return entry.accepted_in != nullptr && !entry.was_synced;
 }
 
-// Back into memory, and the file away. Only for what no record calls placed: recovery would take a
-// missing file for one removed by hand.
-task<result<void>> SpoolImpl::restore(Entry& entry) {
-  MAILROOT_ASSERT(is_in_journal(entry) && entry.busy, "the journal is sure of it");
+// What its Accept says, read from the segment.
+task<result<SpoolImpl::Accepted>> SpoolImpl::read_accepted(const Entry& entry) {
   const reactor::Descriptor segment = entry.accepted_in->file;
+  const QueueId id = entry.head.id;
   AlignedBuffer head(uint64_t{entry.group_head_blocks} * kBlockSize);
   const uint64_t group_at = uint64_t{entry.group_block} * kBlockSize;
   iovec piece{head.bytes().data(), head.bytes().size()};
   auto got = co_await reactor_.read_at(segment, {&piece, 1}, group_at);
   if (!got) co_return std::unexpected(got.error());
-  auto found = find_accept(head.bytes().first(*got), entry.head.id);
+  auto found = find_accept(head.bytes().first(*got), id);
   if (!found) co_return fail(Errc::corrupt);
   const uint64_t size = found->accept.head.size_bytes;
   const uint64_t whole = size / kBlockSize * kBlockSize;
   SlabChain body(slabs_);
-  bool kept = true;
+  bool fits = true;
   if (whole > 0) {
     AlignedBuffer blocks(whole);
     piece = {blocks.bytes().data(), whole};
     got = co_await reactor_.read_at(segment, {&piece, 1}, found->place.blocks_offset);
     if (!got) co_return std::unexpected(got.error());
     if (*got != whole) co_return fail(Errc::corrupt);
-    kept = body.append(blocks.bytes().first(whole));
+    fits = body.append(blocks.bytes().first(whole));
   }
-  kept =
-      kept && body.append(head.bytes().subspan(found->place.tail_offset - group_at, size - whole));
-  if (!kept) co_return fail(Errc::no_memory);
+  fits =
+      fits && body.append(head.bytes().subspan(found->place.tail_offset - group_at, size - whole));
+  if (!fits) co_return fail(Errc::no_memory);
   uint32_t crc = 0;
   for (const SlabChain::Piece& part : body.pieces()) crc = crc32c(part.view(), crc);
   if (crc != found->accept.head.crc32c) co_return fail(Errc::corrupt);
+  Accepted accepted;
+  accepted.envelope = std::move(found->accept.head.envelope);
+  accepted.body = std::make_shared<const SlabChain>(std::move(body));
+  co_return accepted;
+}
+
+// Back into memory, and the file away. Only for what no record calls placed: recovery would take a
+// missing file for one removed by hand.
+task<result<void>> SpoolImpl::restore(Entry& entry) {
+  MAILROOT_ASSERT(is_in_journal(entry) && entry.busy, "the journal is sure of it");
+  auto accepted = co_await read_accepted(entry);
+  if (!accepted) co_return std::unexpected(accepted.error());
   const std::string name = message_file_name(entry.head.id);
   for (const reactor::Descriptor directory : {home_.queue.fresh, home_.queue.current}) {
     auto gone = co_await reactor_.unlink_at(directory, name, 0);
     if (!gone && gone.error().code != Errc::not_found) co_return gone;
   }
-  entry.head.envelope = std::move(found->accept.head.envelope);
-  entry.body = std::make_shared<const SlabChain>(std::move(body));
+  entry.head.envelope = std::move(accepted->envelope);
+  entry.body = std::move(accepted->body);
   entry.where = Where::memory;
   ++hot_count_;
   if (placed_ > 0) --placed_;

@@ -21,6 +21,9 @@ struct Scan {
 }  // namespace
 
 task<void> SpoolImpl::scan(std::function<void(const LoadedMessage& header_without_content)> found) {
+  if (shard_ == 0 && home_.kept != nullptr) {
+    co_await report_kept(found);
+  }
   std::set<QueueId> ids;
   for (const reactor::Descriptor directory : {home_.queue.fresh, home_.queue.current}) {
     auto entries = co_await reactor_.list_directory(directory);
@@ -32,7 +35,7 @@ task<void> SpoolImpl::scan(std::function<void(const LoadedMessage& header_withou
       const auto id = parse_message_file_name(entry.name);
       if (!id) {
         note_foreign(entry.name, "its name is no queue id");
-      } else if (id->epoch != home_.epoch && std::hash<QueueId>()(*id) % shards_ == shard_) {
+      } else if (id->epoch != home_.epoch && is_mine(*id)) {
         ids.insert(*id);  // mail of this start is already known
       }
     }

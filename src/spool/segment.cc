@@ -21,11 +21,18 @@ using reactor::task;
 // Zeroes to write from; never written to, so they cost no memory.
 alignas(kBlockSize) std::array<std::byte, kPrewriteChunk> zeroes;
 
+constexpr std::string_view kSuffix = ".seg";
+constexpr std::string_view kQuarantine = "quarantine";
+
 uint32_t direct_flag(bool direct) { return direct ? static_cast<uint32_t>(O_DIRECT) : 0U; }
 
 }  // namespace
 
-std::string segment_name(uint32_t slot) { return fmt::format("{:08}.seg", slot); }
+std::string segment_name(uint32_t slot) { return fmt::format("{:08}{}", slot, kSuffix); }
+std::optional<uint32_t> parse_segment_name(std::string_view name) {
+  if (!name.ends_with(kSuffix)) return std::nullopt;
+  return parse_number(name.substr(0, name.size() - kSuffix.size()));
+}
 std::string shard_directory_name(uint16_t shard) { return fmt::format("{}", shard); }
 
 std::optional<uint32_t> parse_number(std::string_view name) {
@@ -33,6 +40,40 @@ std::optional<uint32_t> parse_number(std::string_view name) {
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
   if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
   return number;
+}
+
+task<result<void>> end_segment(reactor::Reactor& reactor, const Home& home,
+                               reactor::Descriptor directory, std::string shard, std::string name,
+                               bool is_damaged) {
+  result<void> outcome{};
+  if (is_damaged) {
+    auto opened =
+        co_await open_directory(reactor, home.journal, std::string(kQuarantine), kDirectoryMode);
+    if (!opened) co_return std::unexpected(opened.error());
+    const std::string kept = fmt::format("{}-{}-{}", home.epoch, shard, name);
+    outcome = co_await reactor.rename_at(directory, name, opened->descriptor, kept, 0);
+    if (outcome) {
+      outcome = co_await reactor.sync(opened->descriptor, reactor::SyncKind::data_and_metadata);
+    }
+    co_await reactor.close_now(opened->descriptor);
+  } else {
+    outcome = co_await reactor.unlink_at(directory, name, 0);
+  }
+  const bool is_gone = !outcome && outcome.error().code == Errc::not_found;
+  if (!outcome && !is_gone) co_return outcome;
+  outcome = co_await reactor.sync(directory, reactor::SyncKind::data_and_metadata);
+  co_return outcome;
+}
+
+// The directory may hold segments that recovery kept.
+task<result<void>> SegmentStore::skip_taken_slots() {
+  auto entries = co_await reactor_.list_directory(directory_);
+  if (!entries) co_return std::unexpected(entries.error());
+  for (const reactor::DirectoryEntry& entry : *entries) {
+    const auto slot = parse_segment_name(entry.name);
+    if (slot) next_slot_ = std::max(next_slot_, *slot + 1);
+  }
+  co_return result<void>{};
 }
 
 task<result<void>> SegmentStore::open_directory_once() {
@@ -47,7 +88,11 @@ task<result<void>> SegmentStore::open_directory_once() {
     co_return std::unexpected(synced.error());
   }
   directory_ = opened->descriptor;
-  co_return result<void>{};
+  auto skipped = co_await skip_taken_slots();
+  if (!skipped) {
+    co_await reactor_.close_now(std::exchange(directory_, reactor::kNoDescriptor));
+  }
+  co_return skipped;
 }
 
 task<result<std::unique_ptr<Segment>>> SegmentStore::create(uint64_t size_bytes) {
@@ -137,11 +182,27 @@ task<result<void>> SegmentStore::renew(Segment& segment) {
 }
 
 task<result<void>> SegmentStore::remove(Segment& segment) {
-  co_await reactor_.close_now(segment.file);
+  if (segment.file != reactor::kNoDescriptor) {
+    co_await reactor_.close_now(segment.file);
+  }
   segment.file = reactor::kNoDescriptor;
+  if (segment.kept) {
+    auto removed = co_await remove_kept(*segment.kept);
+    co_return removed;
+  }
   auto outcome = co_await reactor_.unlink_at(directory_, segment_name(segment.slot), 0);
   if (outcome) outcome = co_await reactor_.sync(directory_, reactor::SyncKind::data_and_metadata);
   co_return outcome;
+}
+
+// Its directory may be another shard's, who makes its own segments there.
+task<result<void>> SegmentStore::remove_kept(const KeptFile& kept) {
+  auto directory = co_await reactor_.open_at(home_.journal, kept.directory, kOpenDirectory, 0);
+  if (!directory) co_return std::unexpected(directory.error());
+  auto ended =
+      co_await end_segment(reactor_, home_, *directory, kept.directory, kept.name, kept.is_damaged);
+  co_await reactor_.close_now(*directory);
+  co_return ended;
 }
 
 task<void> SegmentStore::close() {

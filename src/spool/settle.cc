@@ -78,7 +78,7 @@ void SpoolImpl::apply(const Settlement& settlement, Segment* segment) {
     start_file_work(*entry);
   } else if (entry->done) {
     forget(*entry);
-  } else if (!entry->unsaved) {
+  } else if (!entry->unsaved && !waits_for_room(*entry)) {
     // Deferred: it has to wait, so it belongs into Queue.
     urgent_.push_back((entry->unlink(), *entry));
     start();
@@ -93,14 +93,13 @@ void SpoolImpl::release(std::vector<Segment*>& pins) {
 // Nothing of it is needed any more, in memory or in the journal.
 void SpoolImpl::forget(Entry& entry) {
   MAILROOT_ASSERT(!entry.busy && !entry.is_syncing, "nobody works on what is forgotten");
-  if (entry.body != nullptr) {
-    entry.body.reset();
-    --hot_count_;
-  }
+  if (entry.accepted_in != nullptr) --hot_count_;
+  entry.accepted_in = nullptr;
+  entry.body.reset();
   entry.unlink();
-  if (entry.unsaved) return;  // until its outcome is written
+  // Also when its outcome is not written yet: where its Accept is gone nothing can revive it.
   release(entry.pins);
-  entries_.erase(entry.head.id);
+  if (!entry.unsaved) entries_.erase(entry.head.id);
 }
 
 void SpoolImpl::start_file_work(Entry& entry) {
@@ -201,6 +200,12 @@ task<void> SpoolImpl::record_done(QueueId id) {
   entry->pins.push_back(ticket.segment());
   entry->unsaved = false;
   if (!entry->busy) mark_dirty(*entry);
+}
+
+// The blocks of free inodes may be what a segment lacks.
+void SpoolImpl::space_is_short(bool is_short) {
+  pool_.set_short(is_short);
+  if (is_short) tasks_.spawn(pool_.release());
 }
 
 void SpoolImpl::journal_works_again() {

@@ -33,7 +33,10 @@ SpoolImpl::SpoolImpl(reactor::Reactor& reactor, SlabPool& slabs, const Home& hom
       pool_(reactor, home, shard, shards, options.scrub),
       drafts_{reactor, slabs, pool_, tasks_,
               std::min<uint64_t>(options.journal_body_max_bytes, kInlineBodyMax)},
-      journal_(reactor, home, shard, *this, log) {}
+      journal_(reactor, home, shard, *this, log) {
+  const bool takes_over = shard == 0 && home.kept != nullptr;
+  if (takes_over && !std::exchange(home.kept->is_taken, true)) take_over(*home.kept);
+}
 
 SpoolImpl::~SpoolImpl() = default;
 
@@ -136,6 +139,7 @@ task<void> SpoolImpl::close() {
   closing_ = true;
   placer_wake_.notify_all();
   syncer_wake_.notify_all();
+  closing_wake_.notify_all();
   co_await tasks_.join();
   co_await journal_.close();
 }

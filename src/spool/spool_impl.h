@@ -19,6 +19,7 @@
 #include "draft.h"
 #include "inode_pool.h"
 #include "journal.h"
+#include "kept_journal.h"
 #include "mailroot/base/intrusive_list.h"
 #include "mailroot/spool/spool.h"
 #include "queue_file_io.h"
@@ -37,8 +38,9 @@ struct Entry : ListHook {
   uint64_t inode = 0;          // of the file, when we made it
   bool busy = false;  // a task works on the file; it looks at `version` again before it ends
   bool done = false;
-  Segment* accepted_in = nullptr;  // of an inline body, pinned while it is not `was_synced`
-  uint32_t group_block = 0;        // where in it
+  // Of an inline body, pinned while it is not `was_synced`. Of a kept one the body is read from it.
+  Segment* accepted_in = nullptr;
+  uint32_t group_block = 0;  // where in it
   uint32_t group_head_blocks = 0;
   bool was_synced = false;        // a record may call it placed
   uint8_t repairs = 0;            // after syncs that failed
@@ -100,6 +102,7 @@ class SpoolImpl final : public Spool, private JournalClient {
   reactor::task<void> record_done(QueueId id);
   reactor::task<void> save_again(QueueId id);
   void relieve(Segment& oldest) override;
+  void space_is_short(bool is_short) override;
   void journal_works_again() override;
 
   // load.cc
@@ -110,6 +113,15 @@ class SpoolImpl final : public Spool, private JournalClient {
   reactor::task<void> set_aside(QueueId id, std::string reason);
   void note_foreign(std::string_view name, std::string_view reason);
 
+  // kept.cc
+  void take_over(KeptJournal& kept);
+  bool is_mine(const QueueId& id) const;
+  reactor::task<void> place_when_there_is_room();
+  std::vector<Entry*> kept_entries() const;
+  bool waits_for_room(const Entry& entry) const;
+  reactor::task<void> report_kept(const std::function<void(const LoadedMessage&)>& found);
+  reactor::task<result<std::shared_ptr<const SlabChain>>> read_kept(const Entry& entry);
+
   // placer.cc
   reactor::task<void> run_placer();
   Entry* next_to_place();
@@ -117,6 +129,7 @@ class SpoolImpl final : public Spool, private JournalClient {
   reactor::task<void> place(Entry& entry);
   reactor::task<result<void>> write_file(Entry& entry);
   void retry_later(Entry& entry);
+  void leave_unplaced();
 
   // syncer.cc
   reactor::task<void> run_syncer();
@@ -128,6 +141,11 @@ class SpoolImpl final : public Spool, private JournalClient {
 
   // restore.cc
   bool is_in_journal(const Entry& entry) const;
+  struct Accepted {
+    smtp::Envelope envelope;
+    std::shared_ptr<const SlabChain> body;
+  };
+  reactor::task<result<Accepted>> read_accepted(const Entry& entry);
   reactor::task<result<void>> restore(Entry& entry);
   reactor::task<void> repair(Entry& entry);
 
@@ -170,12 +188,14 @@ class SpoolImpl final : public Spool, private JournalClient {
   IntrusiveList<Entry> dirty_;   // in a file that is not synced
   std::vector<QueueId> retry_;   // file work that failed
   Instant retry_at_ = kNever;
+  Instant no_room_until_{};  // a placement failed for want of space: none is tried before
   size_t placing_ = 0;
   size_t working_ = 0;    // busy entries
   size_t recording_ = 0;  // outcomes of our own on their way to the journal
   Segment* relieving_ = nullptr;
   bool started_ = false, closing_ = false;
-  reactor::Event placer_wake_, syncer_wake_, free_again_;
+  bool kept_waits_ = false;  // what recovery kept is not placed yet
+  reactor::Event placer_wake_, syncer_wake_, free_again_, closing_wake_;
 
   mutable bool space_low_ = false;
   mutable Instant space_checked_at_{};
@@ -196,6 +216,7 @@ class SettleTicket final : public Ticket {
   void add(Entry& entry, std::string file) { messages_.push_back({&entry, std::move(file)}); }
   bool encode(GroupBuilder& builder) override;
   void made_durable(Segment& segment, const GroupPlace& place) override;
+  bool is_asked_again() const override { return is_new_mail() || !messages_.empty(); }
   Segment* segment() const { return segment_; }  // pinned once for the settlement
 
  private:

@@ -70,6 +70,8 @@ class Ticket : public ListHook {
   virtual void made_durable(Segment& segment, const GroupPlace& place) = 0;
 
   bool is_new_mail() const { return is_new_mail_; }
+  // Who waits for it comes again after `refused`.
+  virtual bool is_asked_again() const { return is_new_mail_; }
   CommitResult outcome() const { return outcome_; }
 
  private:

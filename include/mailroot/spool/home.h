@@ -1,5 +1,5 @@
 // The home directory of one virtual server: opened once as descriptors, locked, checked, and all
-// access is relative to it (decisions 20, 21). Shared by the shards, immutable after open_home.
+// access is relative to it (decisions 20, 21). Shared by the shards, immutable after recover().
 //
 //   <home>/Pickup  {tmp,new,cur}   files dropped by programs
 //   <home>/Queue   {tmp,new,cur}   new: waiting, untried; cur: tried; tmp: pool of inodes, not mail
@@ -42,6 +42,8 @@ struct HomeUsage {
   }
 };
 
+struct KeptJournal;  // private to spool/
+
 struct Home {
   std::string path;  // as configured, absolute; for messages only
   uint64_t device = 0;
@@ -52,6 +54,9 @@ struct Home {
   reactor::Descriptor lock_file = reactor::kNoDescriptor;
   uint32_t epoch = 0;                 // persisted, taken anew at each open
   std::vector<std::string> findings;  // sentences for the log
+  // What recovery left in the old segments because the disk is full; null after every other start.
+  // Taken over by the spool of shard 0.
+  std::shared_ptr<KeptJournal> kept;
   std::unique_ptr<HomeUsage> usage = std::make_unique<HomeUsage>();
 };
 

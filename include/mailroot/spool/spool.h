@@ -144,7 +144,8 @@ class Spool {
                                               std::vector<size_t> recipients,
                                               std::string trace) = 0;
 
-  // Lists Queue/new and Queue/cur and reports each message of this shard, in the background.
+  // Lists Queue/new and Queue/cur and reports each message of this shard, in the background; shard
+  // 0 first those that recovery left in the old segments.
   virtual reactor::task<void> scan(
       std::function<void(const LoadedMessage& header_without_content)> found) = 0;
 
@@ -155,15 +156,19 @@ class Spool {
 
 struct RecoveryReport {
   uint64_t segments = 0, groups = 0, messages = 0, placed = 0, settled = 0, corrupt_groups = 0;
+  uint64_t kept = 0;                  // messages that stay in the old segments: the disk is full
   std::vector<std::string> findings;  // sentences for the log
 };
 
 // Before any shard of the server starts (decisions 19): replays all journals of the home, settled
-// wins, places what is not placed, deletes the segments.
+// wins, places what is not placed, deletes the segments. When the disk has no room for that,
+// nothing is placed: the segments stay, without what was only reserved, and become the oldest of
+// shard 0's journal (home.kept).
 reactor::task<std::expected<RecoveryReport, HomeProblem>> recover(reactor::Reactor& reactor,
-                                                                  const Home& home);
+                                                                  Home& home);
 
-// After recover(), before the first shard: is there a file of this message in Queue?
+// After recover(), before the first shard: is there a file of this message in Queue, or was it kept
+// in the journal?
 reactor::task<bool> is_queued(reactor::Reactor& reactor, const Home& home, QueueId id);
 
 // `shard` of `shards`: a scan reports the messages whose id hashes to it.

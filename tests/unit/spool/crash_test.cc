@@ -2,6 +2,7 @@
 // busy ones, with torn writes, lost names and a disk that answers late.
 #include <doctest/doctest.h>
 
+#include "groups.h"
 #include "life.h"
 
 using namespace mailroot;
@@ -38,7 +39,46 @@ void crash_and_recover(uint64_t seed, const std::vector<Ending>& endings, int wo
   CHECK(world.open_descriptors() == 0);
 }
 
+// A segment that was taken up again has the lower number and the later groups.
+void leave_two_segments(World& world) {
+  SegmentBuilder older(2, 11);
+  older.accept(1, 0, 1, text_of(9000));
+  older.accept(2, 1, 2, "short");
+  SegmentBuilder newer(1, 12);
+  newer.done(3, 2, 1);
+  newer.done(4, 3, 2);
+  const std::string journal = std::string(kSimHome) + "/Journal/0";
+  world.disk().make_directories(journal);
+  world.disk().write_file(journal + "/00000001.seg", as_text(newer.view()));
+  world.disk().write_file(journal + "/00000002.seg", as_text(older.view()));
+}
+
 }  // namespace
+
+TEST_CASE("a Done never goes before the Accept it ends, whatever the names of their segments") {
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    bool ended = false;
+    for (uint64_t step = 1; !ended; ++step) {
+      CAPTURE(seed);
+      CAPTURE(step);
+      World world(seed, 1, unkind(seed));
+      Ledger nothing;
+      const LifeOptions alone{some_options(seed), 0, 0};
+      check_clean(run_life(world, nothing, seed, alone, {}));
+      leave_two_segments(world);
+      const LifeReport cut = run_life(world, nothing, seed, alone, {step, false});
+      ended = cut.steps < step;
+      if (ended) {
+        CHECK(cut.recovery.settled == 2);
+        CHECK(cut.recovery.groups == 4);
+        CHECK(step > 20);
+      }
+      const LifeReport report = run_life(world, nothing, seed, alone, {});
+      CHECK_MESSAGE(report.started, report.problem);
+      check_clean(report);
+    }
+  }
+}
 
 TEST_CASE("a power cut at every step of a small life loses nothing and invents nothing") {
   for (uint64_t seed = 0; seed < 4; ++seed) {

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "groups.h"
 #include "mailroot/message/queue_file.h"
 #include "rig.h"
 
@@ -252,5 +253,33 @@ TEST_CASE("a scan divides the messages among the shards, each to one") {
     }
     CHECK(all.size() == 40);
     CHECK(reports == 40);
+  });
+}
+
+TEST_CASE("a file that is missing because it was damaged and a crash followed is written anew") {
+  run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
+    bool started = co_await rig.start(directory.sub("home"), eager());
+    REQUIRE(started);
+    co_await rig.stop();
+    SegmentBuilder segment;
+    for (const uint64_t counter : {1UL, 2UL}) {
+      segment.accept(2 * counter - 1, 2 * counter - 2, counter, text_of(5000));
+      segment.group(2 * counter, 2 * counter - 1, [&](HeadBuilder& builder, std::string&) {
+        CHECK(builder.add(PlacedRecord{id_of(counter)}));
+      });
+    }
+    const std::string journal = directory.sub("home/Journal/0");
+    std::filesystem::create_directories(journal);
+    write_file(journal + "/00000001.seg", as_text(segment.view()));
+    // Recovery put the first aside and was cut there; the second was removed by hand.
+    write_file(directory.sub("home/Badmail/new/damaged-" + to_string(id_of(1)) + ".eml"), "?");
+    started = co_await rig.start(directory.sub("home"), eager());
+    REQUIRE(started);
+    CHECK(rig.recovery.placed == 1);
+    const auto found = co_await rig.scanned();
+    CHECK(found.size() == 1);
+    const auto content = co_await rig.content_of(id_of(1));
+    REQUIRE(content.has_value());
+    CHECK(*content == text_of(5000));
   });
 }

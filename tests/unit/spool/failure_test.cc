@@ -3,75 +3,14 @@
 
 #include <cerrno>
 
-#include "ledger.h"
-#include "mailroot/reactor/sim.h"
+#include "scenes.h"
 
 using namespace mailroot;
 using namespace mailroot::spool;
 using namespace mailroot::spool::test;
 using reactor::Opcode;
-using reactor::sim::DiskAccess;
-using reactor::sim::World;
-using reactor::sim::WorldOptions;
 
 namespace {
-
-constexpr const char* kHome = "/srv/alpha";
-
-SpoolOptions lazy() {
-  SpoolOptions options;
-  options.materialise_after = std::chrono::hours(10);
-  options.free_min_bytes = 0;
-  return options;
-}
-
-struct Scene {
-  World& world;
-  Rig& rig;
-  DiskAccess& disk;
-};
-using SceneBody = task<void> (*)(Scene&);
-
-task<void> play(Scene& scene, SceneBody body, SpoolOptions options) {
-  const bool started = co_await scene.rig.start(kHome, options);
-  CHECK_MESSAGE(started, scene.rig.problem);
-  if (started) {
-    co_await body(scene);
-  }
-}
-
-// Plays scenes one after the other in one world; after each the power is cut.
-void run_scenes(std::initializer_list<SceneBody> bodies, SpoolOptions options = lazy()) {
-  for (uint64_t seed = 0; seed < 12; ++seed) {
-    CAPTURE(seed);
-    World world(seed, 1, WorldOptions{});
-    for (const SceneBody body : bodies) {
-      reactor::Reactor reactor(world.make_backend(0), reactor::ReactorLimits{});
-      world.attach(reactor);
-      Rig rig(reactor);
-      Scene scene{world, rig, world.disk()};
-      reactor::TaskGroup group;
-      bool begun = false;
-      reactor.post([&] {
-        begun = true;
-        group.spawn(play(scene, body, options));
-      });
-      const bool ended =
-          world.run_until([&] { return begun && group.running() == 0; }, std::chrono::hours(2));
-      REQUIRE(ended);
-      world.crash();
-      // The dead program is put away: what it says from here on is not heard.
-      reactor.post([&] { group.spawn(rig.stop()); });
-      reactor::Reactor* dead[] = {&reactor};
-      bool stopping = false;
-      world.unwind(dead, [&] {
-        stopping = stopping || group.running() > 0;
-        return group.running() == 0 && (stopping || rig.spool == nullptr);
-      });
-      world.detach(reactor);
-    }
-  }
-}
 
 void fail_writes(Scene& scene, bool fail) {
   reactor::sim::Faults faults = scene.world.faults();
@@ -84,11 +23,6 @@ struct Notes {
   QueueId kept, lost, done, deferred;
 };
 Notes notes;
-
-task<std::map<QueueId, LoadedMessage>> found_in(Scene& scene) {
-  auto found = co_await scene.rig.scanned();
-  co_return found;
-}
 
 }  // namespace
 

@@ -150,6 +150,34 @@ TEST_CASE("a newer format, a damaged or missing identity are refused and nothing
   });
 }
 
+TEST_CASE("a start is counted in place, so that a full disk has room for it") {
+  run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
+    const std::string path = directory.sub("home");
+    const std::string file = path + "/Journal/epoch";
+    co_await use(rig, path);
+    // What the file says, whether its digits have room for one more, and what it says then.
+    struct Case {
+      const char* before;
+      bool in_place;
+      const char* after;
+    };
+    const Case cases[] = {{"1\n", true, "2\n"},          {"9\n", true, "10\n"},
+                          {"10\n", true, "11\n"},        {"9", false, "10\n"},
+                          {"99999\n", true, "100000\n"}, {"7\n\n", true, "8\n\n"}};
+    for (const Case& one : cases) {
+      CAPTURE(one.before);
+      write_file(file, one.before);
+      struct stat before{};
+      struct stat after{};
+      REQUIRE(stat(file.c_str(), &before) == 0);
+      co_await use(rig, path);
+      REQUIRE(stat(file.c_str(), &after) == 0);
+      CHECK((before.st_ino == after.st_ino) == one.in_place);
+      CHECK(read_file(file) == one.after);
+    }
+  });
+}
+
 TEST_CASE("mail without an identity is not taken over") {
   run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
     const std::string path = directory.sub("home");
