@@ -1,4 +1,6 @@
 // One virtual server on all shards: made, exchanged, ended.
+#include <fcntl.h>
+
 #include "limits.h"
 #include "mailroot/server/cross.h"
 #include "mailroot/server/groups.h"
@@ -70,9 +72,9 @@ void Supervisor::State_::note(const Record& record, std::string_view event) {
 }
 
 // Opens the home directory and replays its journals: after this every message it holds is a file
-// in Queue, and the shards can start (decisions 19).
-task<std::expected<std::shared_ptr<ServerShared>, std::string>> Supervisor::State_::open_shared(
-    const config::VirtualServer& settings) {
+// in Queue, or shard 0's, and the shards can start (decisions 19).
+task<std::expected<std::shared_ptr<ServerShared>, spool::HomeProblem>>
+Supervisor::State_::open_shared(const config::VirtualServer& settings) {
   auto shared = std::make_shared<ServerShared>();
   shared->id = settings.id;
   shared->slots =
@@ -87,7 +89,7 @@ task<std::expected<std::shared_ptr<ServerShared>, std::string>> Supervisor::Stat
   home_options.badmail_directory = settings.badmail_directory;
   home_options.pickup_group = find_group(kPickupGroup).value_or(reactor::kGroupAsItIs);
   auto home = co_await spool::open_home(control, settings.home_directory, home_options);
-  if (!home) co_return std::unexpected(home.error().sentence);
+  if (!home) co_return std::unexpected(std::move(home.error()));
   shared->home = std::move(*home);
   for (const std::string& finding : shared->home->findings) {
     log.write(log::Event(log::Level::warning, "home")
@@ -97,7 +99,7 @@ task<std::expected<std::shared_ptr<ServerShared>, std::string>> Supervisor::Stat
   auto recovered = co_await spool::recover(control, *shared->home);
   if (!recovered) {
     co_await spool::close_home(control, *shared->home);
-    co_return std::unexpected(recovered.error().sentence);
+    co_return std::unexpected(std::move(recovered.error()));
   }
   const uint64_t stored = co_await receive::remove_stored_claims(control, *shared->home);
   if (stored > 0) {
@@ -115,6 +117,7 @@ task<std::expected<std::shared_ptr<ServerShared>, std::string>> Supervisor::Stat
                   .with("server", settings.id)
                   .with("messages", static_cast<int64_t>(recovered->messages))
                   .with("placed", static_cast<int64_t>(recovered->placed))
+                  .with("kept", static_cast<int64_t>(recovered->kept))
                   .with("settled", static_cast<int64_t>(recovered->settled)));
   }
   co_return shared;
@@ -183,32 +186,82 @@ task<void> Supervisor::State_::close_shared(ServerShared& shared) {
 
 // A home that was unmounted or replaced under a running server: mail written now would be lost
 // with it, so the server stops and says why (decisions 21).
+task<void> Supervisor::State_::stop_lost_homes() {
+  std::map<std::string, std::shared_ptr<ServerShared>> running;
+  for (const auto& [id, record] : records) {
+    if (record.shared != nullptr) running.emplace(id, record.shared);
+  }
+  std::map<std::string, std::string> lost;
+  for (const auto& [id, shared] : running) {
+    auto checked = co_await spool::check_home(control, *shared->home);
+    if (!checked) lost[id] = "its home directory is no longer there or was replaced";
+  }
+  if (lost.empty()) co_return;
+  co_await enter();
+  config::PlanConditions conditions;
+  for (const auto& [id, reason] : lost) {
+    // Unless it has moved to another home while we stood in line.
+    const auto record = records.find(id);
+    if (record == records.end() || record->second.shared != running.at(id)) continue;
+    conditions.must_stop[id] = reason;
+  }
+  if (!ending && !conditions.must_stop.empty()) {
+    co_await apply(snapshot, std::move(conditions));
+  }
+  leave();
+}
+
+// A disk that is still full need not be asked by a start.
+task<bool> Supervisor::State_::may_have_space(std::string directory) {
+  constexpr uint32_t kOpen = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  auto opened = co_await control.open_at(reactor::kNoDirectory, directory, kOpen, 0);
+  if (!opened) co_return true;
+  auto status = co_await control.file_system_status(*opened);
+  co_await control.close_now(*opened);
+  co_return !status || status->free_bytes > 0;
+}
+
+// A server that could not start for want of space starts when there is some; until then nothing is
+// said again.
+task<void> Supervisor::State_::start_where_space_came() {
+  next_space_look = control.now() + kSpaceCheckInterval;
+  bool came = false;
+  const std::set<std::string> ids = lacking_space;
+  for (const std::string& id : ids) {
+    const auto found = records.find(id);
+    if (found == records.end()) {
+      lacking_space.erase(id);
+      continue;
+    }
+    const std::string home = found->second.settings->home_directory;
+    const bool here = co_await may_have_space(home);
+    came = came || here;
+  }
+  if (!came) co_return;
+  co_await enter();
+  if (!ending) {
+    Prepared prepared;
+    const config::ReloadPlan plan = co_await prepare(*snapshot, {}, prepared);
+    co_await discard_unused(plan, prepared);
+    bool starts = false;
+    for (const config::ServerPlan& server : plan.servers) {
+      starts = starts || server.action == config::ServerAction::start;
+    }
+    if (starts) {
+      co_await take_effect(snapshot, plan, prepared);
+    }
+  }
+  leave();
+}
+
 task<void> Supervisor::State_::watch_homes() {
   while (true) {
     auto slept = co_await control.sleep_until(control.now() + kHomeCheckInterval, {kNever, &scope});
     if (!slept) co_return;
-    std::map<std::string, std::shared_ptr<ServerShared>> running;
-    for (const auto& [id, record] : records) {
-      if (record.shared != nullptr) running.emplace(id, record.shared);
+    co_await stop_lost_homes();
+    if (!lacking_space.empty() && control.now() >= next_space_look) {
+      co_await start_where_space_came();
     }
-    std::map<std::string, std::string> lost;
-    for (const auto& [id, shared] : running) {
-      auto checked = co_await spool::check_home(control, *shared->home);
-      if (!checked) lost[id] = "its home directory is no longer there or was replaced";
-    }
-    if (lost.empty()) continue;
-    co_await enter();
-    config::PlanConditions conditions;
-    for (const auto& [id, reason] : lost) {
-      // Unless it has moved to another home while we stood in line.
-      const auto record = records.find(id);
-      if (record == records.end() || record->second.shared != running.at(id)) continue;
-      conditions.must_stop[id] = reason;
-    }
-    if (!ending && !conditions.must_stop.empty()) {
-      co_await apply(snapshot, std::move(conditions));
-    }
-    leave();
   }
 }
 

@@ -60,20 +60,15 @@ task<bool> take_sockets(Shard& shard, std::string id, std::vector<config::Bindin
 
 task<ReloadReport> Supervisor::State_::apply(std::shared_ptr<const ConfigSnapshot> next,
                                              PlanConditions conditions) {
-  // A home belongs to who runs in it, then to the first in name order.
-  std::set<std::string> at_home;
-  for (const auto& [id, record] : records) {
-    const auto settings = find_settings(*next, id);
-    const bool stays = record.shared != nullptr && settings != nullptr &&
-                       settings->home_directory == record.shared->home->path;
-    if (stays) at_home.insert(id);
-  }
-  for (auto& [id, reason] : config::shared_homes(*next, at_home)) {
-    conditions.cannot_start.emplace(id, std::move(reason));
-  }
   Prepared prepared;
   const ReloadPlan plan = co_await prepare(*next, std::move(conditions), prepared);
   co_await discard_unused(plan, prepared);
+  auto report = co_await take_effect(std::move(next), plan, prepared);
+  co_return report;
+}
+
+task<ReloadReport> Supervisor::State_::take_effect(std::shared_ptr<const ConfigSnapshot> next,
+                                                   const ReloadPlan& plan, Prepared& prepared) {
   ReloadReport report;
   snapshot = std::move(next);
   table = std::make_shared<const config::BindingTable>(plan.next);
@@ -92,6 +87,17 @@ task<ReloadReport> Supervisor::State_::apply(std::shared_ptr<const ConfigSnapsho
 // the next in line), until everything that the plan wants stands ready.
 task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanConditions conditions,
                                              Prepared& prepared) {
+  // A home belongs to who runs in it, then to the first in name order.
+  std::set<std::string> at_home;
+  for (const auto& [id, record] : records) {
+    const auto settings = find_settings(next, id);
+    const bool stays = record.shared != nullptr && settings != nullptr &&
+                       settings->home_directory == record.shared->home->path;
+    if (stays) at_home.insert(id);
+  }
+  for (auto& [id, reason] : config::shared_homes(next, at_home)) {
+    conditions.cannot_start.emplace(id, std::move(reason));
+  }
   for (int round = 0;; ++round) {
     ReloadPlan plan = config::plan_reload(*table, next, conditions);
     bool settled = true;
@@ -115,10 +121,12 @@ task<bool> Supervisor::State_::prepare_server(const ServerPlan& plan, const Conf
     const auto settings = find_settings(next, plan.server);
     MAILROOT_ASSERT(settings != nullptr, "a server that starts is in the snapshot");
     auto shared = co_await open_shared(*settings);
+    lacking_space.erase(plan.server);
     if (shared) {
       prepared.homes.emplace(plan.server, std::move(*shared));
     } else {
-      conditions.cannot_start[plan.server] = shared.error();
+      if (shared.error().error.code == Errc::no_space) lacking_space.insert(plan.server);
+      conditions.cannot_start[plan.server] = std::move(shared.error().sentence);
       ready = false;
     }
   }

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ struct Supervisor::State_ {
     std::map<std::string, std::shared_ptr<ServerShared>> homes;
     std::map<config::BindingKey, PreparedSockets> sockets;
   };
+  reactor::task<ReloadReport> take_effect(std::shared_ptr<const config::ConfigSnapshot> next,
+                                          const config::ReloadPlan& plan, Prepared& prepared);
   reactor::task<config::ReloadPlan> prepare(const config::ConfigSnapshot& next,
                                             config::PlanConditions conditions, Prepared& prepared);
   reactor::task<bool> prepare_server(const config::ServerPlan& plan,
@@ -56,7 +59,7 @@ struct Supervisor::State_ {
   reactor::task<void> retire_sockets(const config::ServerPlan& plan);
 
   // lifecycle.cc
-  reactor::task<std::expected<std::shared_ptr<ServerShared>, std::string>> open_shared(
+  reactor::task<std::expected<std::shared_ptr<ServerShared>, spool::HomeProblem>> open_shared(
       const config::VirtualServer& settings);
   reactor::task<void> add_to_shards(Record& record, std::shared_ptr<ServerShared> shared);
   reactor::task<void> exchange_on_shards(Record& record, std::shared_ptr<ServerShared> shared);
@@ -64,6 +67,9 @@ struct Supervisor::State_ {
   reactor::task<void> remove_from_shards(Record& record);
   reactor::task<void> close_shared(ServerShared& shared);
   reactor::task<void> watch_homes();
+  reactor::task<void> stop_lost_homes();
+  reactor::task<void> start_where_space_came();
+  reactor::task<bool> may_have_space(std::string directory);
 
   Policy policy_of(const Record& record) const;
   void note(const Record& record, std::string_view event);
@@ -78,6 +84,8 @@ struct Supervisor::State_ {
   std::shared_ptr<const config::BindingTable> table = std::make_shared<config::BindingTable>();
   std::vector<std::unique_ptr<Shard>> shards;
   std::map<std::string, Record> records;
+  std::set<std::string> lacking_space;  // ids: the last start failed for want of it
+  Instant next_space_look{};
   std::string last_reload = "none yet";
   bool busy = false;
   bool ending = false;

@@ -1,36 +1,8 @@
 """Home directories that are missing, read-only, replaced or full: the server says so, loses nothing
 and the others go on."""
 
-import os
-import subprocess
-
+from small_disks import mount_ext4, run, try_to_send
 from waiting import own_address, until
-from world import Skipped
-
-
-def need_root():
-    if os.geteuid() != 0:
-        raise Skipped("mounting needs root")
-
-
-def run(*command):
-    return subprocess.run([str(word) for word in command], check=True, capture_output=True,
-                          text=True).stdout.strip()
-
-
-def mount_ext4(world, name, size, *options):
-    """A small ext4 in a file, mounted below the test's directory."""
-    need_root()
-    image, place = world.directory / f"{name}.img", world.directory / name
-    with open(image, "wb") as file:
-        file.truncate(size)
-    run("mkfs.ext4", "-q", "-F", "-m", "0", *options, image)
-    place.mkdir()
-    done = subprocess.run(["mount", "-o", "loop", image, place], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Skipped(f"no loop device can be mounted: {done.stderr.strip()}")
-    world.clean_ups.append(lambda: subprocess.run(["umount", "--lazy", place], check=False))
-    return place
 
 
 def with_good_neighbour(world, **bad):
@@ -113,25 +85,6 @@ def scenario_a_read_only_file_system_stops_one_server(world):
     run("mount", "-o", "remount,rw", place)
     world.ctl("start", "bad")
     world.send("ann@local.example")
-
-
-def try_to_send(world, size_bytes=1000, recipient="bob@example.org"):
-    """The first reply that is no go-ahead, or the 250 to the message; "" when there is none, which
-    is what a client gets when nobody can know any more whether its message is stored."""
-    client = world.raw()
-    client.hello()
-    body = (b"x" * 98 + b"\r\n") * (size_bytes // 100)
-    for command in (b"MAIL FROM:<ann@sender.example>\r\n",
-                    b"RCPT TO:<%s>\r\n" % recipient.encode(), b"DATA\r\n",
-                    b"Subject: filler\r\n\r\n" + body + b".\r\n"):
-        try:
-            reply = client.ask(command)
-        except (EOFError, ConnectionError):
-            return ""
-        if reply[0] not in "23":
-            break
-    client.close()
-    return reply
 
 
 def scenario_a_file_system_that_fails_refuses_mail_for_now(world):
