@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "edit_text.h"
 #include "scalars.h"
 
 namespace mailroot::config {
@@ -134,7 +135,9 @@ std::optional<std::vector<PathStep>> parse_path(std::string_view path) {
 }
 
 std::optional<Node> parse_value(const std::string& text) {
-  if (text.find_first_of("\r\n") != std::string::npos) return std::nullopt;
+  if (text.empty() || text.find_first_of("\r\n") != std::string::npos) return std::nullopt;
+  // Nothing before or behind it, no comment either.
+  if (text.front() == ' ' || end_of_value(text, 0) != text.size()) return std::nullopt;
   auto node = parse_yaml(text, "");
   if (!node || node->kind == Node::Kind::null) return std::nullopt;
   // "a: b" would be a map of the block form, "- a" a list.

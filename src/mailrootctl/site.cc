@@ -99,8 +99,22 @@ std::optional<std::vector<std::pair<std::string, ServerState>>> ask_states(const
   return out;
 }
 
+namespace {
+
+std::optional<ServerState> find_state(const Site& site, const std::string& server_id) {
+  const auto states = ask_states(site);
+  if (!states) return std::nullopt;
+  for (const auto& [id, state] : *states) {
+    if (id == server_id) return state;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 bool Reloaded::is_trouble() const {
-  return outcome == Outcome::refused || (server && !server->reason.empty());
+  const bool is_new = server && !server->reason.empty() && server->reason != reason_before;
+  return outcome == Outcome::refused || is_new;
 }
 
 Reloaded reload_site(const Site& site, const std::string& server_id) {
@@ -111,6 +125,7 @@ Reloaded reload_site(const Site& site, const std::string& server_id) {
     out.text = connected.error();
     return out;
   }
+  if (const auto before = find_state(site, server_id)) out.reason_before = before->reason;
   const auto reply = client.ask("reload");
   if (!reply) {
     out.outcome = Reloaded::Outcome::refused;
@@ -130,11 +145,7 @@ Reloaded reload_site(const Site& site, const std::string& server_id) {
       if (is_new) out.changes.push_back("warning: " + warning);
     }
   }
-  if (const auto states = ask_states(site)) {
-    for (const auto& [id, state] : *states) {
-      if (id == server_id) out.server = state;
-    }
-  }
+  out.server = find_state(site, server_id);
   return out;
 }
 

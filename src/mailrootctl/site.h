@@ -44,7 +44,8 @@ struct Reloaded {
   std::string text;                  // refused, not_running: why
   std::vector<std::string> changes;  // and warnings, sentences
   std::optional<ServerState> server;
-  // Refused, or the server does not run as its file wants.
+  std::string reason_before;  // the server's
+  // Refused, or the server does not run as its file wants and that is new.
   bool is_trouble() const;
 };
 Reloaded reload_site(const Site& site, const std::string& server_id);

@@ -79,8 +79,8 @@ TEST_CASE("paths that lead nowhere") {
 }
 
 TEST_CASE("values that are no YAML") {
-  for (const char* value :
-       {"a\nb", "[a", "\"a", "*x", "&x a", "- a", "a: b", "", "!t a", "{a: b"}) {
+  for (const char* value : {"a\nb", "[a", "\"a", "*x", "&x a", "- a", "a: b", "", "!t a", "{a: b",
+                            "a ", " a", "a # c", "[a] # c", "'a' b"}) {
     CAPTURE(value);
     CHECK(refusal("a: 1\n", set("a", value)).contains("no YAML on one line"));
     CHECK(refusal("a: [1]\n", add("a", {value})).contains("no YAML on one line"));
