@@ -150,7 +150,10 @@ const KeyTable<Domain>& domain_keys() {
        "is set."},
       {"helo", boolean(at(&Domain::helo)), Reload::live, "Say HELO instead of EHLO."},
       {"security", not_yet<Domain>({"{}"}), Reload::live, "TLS and authentication towards it."},
-      {"queue_for", not_yet<Domain>({"\"\""}), Reload::live, "Keep its mail until it asks."},
+      {"queue_for",
+       choice(at(&Domain::queue_for), {{"none", QueueFor::nothing}, {"etrn", QueueFor::etrn}}),
+       Reload::live,
+       "etrn: keep its mail until a client says ETRN and its name, at most until it expires."},
   });
   return table;
 }

@@ -30,8 +30,11 @@ std::string wrong_with_domain(const VirtualServer& server, const Domain& domain)
   }
   if (domain.type != DomainType::alias) return {};
   if (is_wildcard) return "an alias names one domain; \"*.\" is for remote domains";
-  if (domain.relay || domain.helo || !domain.smart_host.empty()) {
-    return "an alias has no settings of its own: relay, helo and smart_host are for remote domains";
+  if (domain.relay || domain.helo || domain.queue_for != QueueFor::nothing ||
+      !domain.smart_host.empty()) {
+    return "an alias has no settings of its own: relay, helo, smart_host and queue_for are for "
+           "remote "
+           "domains";
   }
   return {};
 }

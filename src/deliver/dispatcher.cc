@@ -24,7 +24,8 @@ queue::QueueOptions queue_options(const config::VirtualServer& settings) {
 }
 
 bool is_routed_alike(const config::Domain& a, const config::Domain& b) {
-  return a.name == b.name && a.type == b.type && a.smart_host == b.smart_host && a.helo == b.helo;
+  return a.name == b.name && a.type == b.type && a.smart_host == b.smart_host && a.helo == b.helo &&
+         a.queue_for == b.queue_for;
 }
 
 // Does the same recipient go elsewhere?
@@ -59,6 +60,7 @@ queue::DestinationId Engine::destination_of(const route::NextHop& hop) {
     destinations[id]->key = std::move(key);
     destinations[id]->hop = hop;
   }
+  if (hop.on_request) queue.keep_until_asked(id);
   return id;
 }
 
@@ -133,6 +135,16 @@ reactor::task<void> Engine::retry_everything() {
   } while (cursor != 0 && !stopping);
 }
 
+// A courier finds where it belongs now.
+void Engine::release_what_is_kept_no_more() {
+  for (const auto& destination : destinations) {
+    if (!destination || !destination->hop.on_request) continue;
+    const smtp::Mailbox anybody{.local_part = "postmaster", .domain = destination->hop.domain};
+    if (router->next_hop(anybody).key() == destination->key) continue;
+    queue.release_destination(destination->key, moment());
+  }
+}
+
 log::Event Engine::event(log::Level level, std::string_view name, const QueueId& id) const {
   log::Event event(level, name);
   event.with("server", settings->id).with("queue_id", to_string(id));
@@ -155,6 +167,7 @@ void Dispatcher::use(std::shared_ptr<const config::VirtualServer> settings,
   impl_->settings = std::move(settings);
   impl_->router = std::move(router);
   impl_->routes_changed |= routes_differ;
+  if (routes_differ) impl_->release_what_is_kept_no_more();
   if (routes_differ && !impl_->stopping) impl_->tasks.spawn(impl_->retry_everything());
   impl_->pump();
 }
@@ -166,6 +179,17 @@ void Dispatcher::use_protocol_log(std::shared_ptr<log::ProtocolLog> protocol_log
 void Dispatcher::admit(const QueueId& id, const smtp::Envelope& envelope, std::string_view status,
                        const spool::MessageTimes& times, uint64_t size_bytes) {
   impl_->admit(id, envelope, status, times, size_bytes);
+}
+
+void Dispatcher::send_kept(std::string_view domain, bool with_subdomains) {
+  const std::string below = "." + std::string(domain);
+  for (const auto& destination : impl_->destinations) {
+    if (!destination || !destination->hop.on_request) continue;
+    const std::string& name = destination->hop.domain;
+    if (name != domain && !(with_subdomains && name.ends_with(below))) continue;
+    impl_->queue.release_destination(destination->key, impl_->moment());
+  }
+  impl_->pump();
 }
 
 void Dispatcher::pump() { impl_->pump(); }

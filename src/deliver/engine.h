@@ -58,6 +58,7 @@ struct Engine {
   void pump();
   void start_notices();
   reactor::task<void> retry_everything();
+  void release_what_is_kept_no_more();
   log::Event event(log::Level level, std::string_view name, const QueueId& id) const;
 
   // In their own files.

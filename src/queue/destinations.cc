@@ -42,6 +42,7 @@ void Queue::State::ring_remove(uint32_t index) {
 
 void Queue::State::refresh(uint32_t index) {
   DestinationRecord& destination = destinations[index];
+  if (destination.on_request && destination.groups() == 0) destination.held = true;
   const bool wants = wants_connection(destination);
   if (wants && destination.place == RingPlace::none) ring_push(index);
   if (!wants && destination.place == RingPlace::in_ring) ring_remove(index);
@@ -51,7 +52,8 @@ void Queue::State::refresh(uint32_t index) {
     --needing_slot;
   }
   const bool is_idle = destination.groups() == 0 && destination.connections == 0 &&
-                       !destination.held && destination.spare_slots == 0;
+                       (!destination.held || destination.on_request) &&
+                       destination.spare_slots == 0;
   if (is_idle == destination.is_idle_listed) return;
   destination.is_idle_listed = is_idle;
   if (is_idle) {
@@ -113,7 +115,11 @@ void Queue::State::destination_failed(uint32_t index, std::string_view error, In
   const bool was_probe = destination.backoff && destination.may_probe;
   const bool is_last = destination.connections <= 1;
   const bool give_up = !destination.backoff && (is_last || destination.failures >= kFailureCohort);
-  if (was_probe || give_up) enter_backoff(index, now);
+  if (destination.on_request) {
+    destination.held = true;  // its host asks again when it is there
+  } else if (was_probe || give_up) {
+    enter_backoff(index, now);
+  }
   refresh(index);
 }
 

@@ -72,7 +72,9 @@ Instant Queue::State::expiry_due(const GroupRecord& group) const {
 
 // Not by its age alone: an attempt of its own, or its destination, must have failed in this run.
 // A clock that jumped while we were down, or a long hold, therefore expires nothing by itself.
+// What waits until its host asks may never be tried.
 bool Queue::State::may_expire(const GroupRecord& group) const {
+  if (destinations[group.destination].on_request) return true;
   return group.tried || destinations[group.destination].failures > 0;
 }
 
@@ -90,7 +92,8 @@ void Queue::State::arm(uint32_t group_index, Instant now) {
   if (group.state == MessageState::waiting) {
     when = group.due;
     if (may_expire(group)) when = std::min(when, delay_due(group));
-  } else if (group.state == MessageState::ready && !destinations[group.destination].held) {
+  } else if (group.state == MessageState::ready && (!destinations[group.destination].held ||
+                                                    destinations[group.destination].on_request)) {
     // It may stand behind a destination that fails later: look again then.
     when = std::min(delay_due(group), expiry_due(group));
     if (when <= now) when = now + kNoticeRetry;

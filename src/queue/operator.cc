@@ -119,6 +119,14 @@ bool Queue::hold_destination(std::string_view key, DestinationKind kind) {
   return true;
 }
 
+void Queue::keep_until_asked(DestinationId id) {
+  State& s = *state_;
+  if (s.destinations[id].on_request) return;
+  s.destinations[id].on_request = true;
+  s.destinations[id].held = true;
+  s.refresh(id);
+}
+
 bool Queue::release_destination(std::string_view key, Moment now) {
   State& s = *state_;
   const uint32_t index = s.find_destination(key);

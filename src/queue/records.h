@@ -86,6 +86,7 @@ struct DestinationRecord {
   DestinationKind kind = DestinationKind::remote;
   RingPlace place = RingPlace::none;
   bool held = false;
+  bool on_request = false;  // held again by itself
   bool backoff = false;
   bool may_probe = false;  // backoff is over, or the operator said so
   bool probing = false;    // a connection granted in backoff is open

@@ -55,6 +55,9 @@ smtp::SessionRules rules_of(const config::VirtualServer& settings, bool record_e
   rules.recipients_max = settings.recipients_limit;
   rules.hop_limit = settings.delivery.hop_limit;
   rules.normalise_bare_line_feed = settings.normalise_bare_line_feed;
+  rules.offer_etrn = std::ranges::any_of(settings.domains, [](const config::Domain& domain) {
+    return domain.queue_for == config::QueueFor::etrn;
+  });
   rules.disabled_keywords = join(settings.disabled_extensions);
   return rules;
 }

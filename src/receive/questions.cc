@@ -59,6 +59,17 @@ task<void> Connection::ask() {
     case Question::commit:
       co_await commit();
       break;
+    case Question::send_kept: {
+      const std::string& wanted = session_.requested_queue();
+      auto refusal = service_.send_kept(wanted);
+      service_.log().write(log::Event(log::Level::info, "etrn")
+                               .with("server", settings_->id)
+                               .with("peer", peer_.to_string())
+                               .with("domain", wanted)
+                               .with("result", refusal ? "refused" : "started"));
+      answer(refusal ? rejection(std::move(*refusal)) : smtp::Answer{});
+      break;
+    }
     case Question::may_connect:
     case Question::start_tls:  // never asked: rules_of does not offer it
     case Question::none:

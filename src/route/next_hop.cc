@@ -19,18 +19,18 @@ std::string with_port(const std::string& domain, uint16_t port) {
 }  // namespace
 
 std::string NextHop::key() const {
-  std::string out;
+  std::string out = on_request ? "etrn:" + domain + ";" : "";
   switch (kind) {
     case HopKind::drop:
       return "drop";
     case HopKind::smart_hosts:
-      out = "smart:" + list_of(smart_hosts);
+      out += "smart:" + list_of(smart_hosts);
       break;
     case HopKind::mail_hosts:
-      out = "mx:" + with_port(domain, port);
+      out += "mx:" + with_port(domain, port);
       break;
     case HopKind::direct_first:
-      out = "direct:" + with_port(domain, port) + ";smart:" + list_of(smart_hosts);
+      out += "direct:" + with_port(domain, port) + ";smart:" + list_of(smart_hosts);
       break;
   }
   return hello_only ? out + ";helo" : out;

@@ -79,6 +79,12 @@ bool Router::is_local_domain(std::string_view domain) const {
   return entry != exact_.end() && entry->second->type == config::DomainType::alias;
 }
 
+bool Router::is_kept_until_asked(std::string_view domain) const {
+  const config::Domain* entry = find_domain(lower(domain));
+  return entry != nullptr && entry->type == config::DomainType::remote &&
+         entry->queue_for == config::QueueFor::etrn;
+}
+
 bool Router::may_connect(const IpAddress& client) const {
   const config::Access& access = server_->access;
   if (contains(access.connect_deny, client)) return false;
@@ -120,8 +126,9 @@ NextHop Router::next_hop(const smtp::Mailbox& recipient) const {
         delivery.attempt_direct_delivery_first ? HopKind::direct_first : HopKind::smart_hosts;
     hop.smart_hosts = with_ports(delivery.smart_host, delivery.outbound_port);
   }
+  hop.on_request = entry != nullptr && entry->queue_for == config::QueueFor::etrn;
   if (hop.kind == HopKind::smart_hosts) {
-    hop.domain.clear();
+    if (!hop.on_request) hop.domain.clear();
     hop.port = 25;
   }
   return hop;

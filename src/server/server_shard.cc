@@ -97,6 +97,23 @@ std::optional<std::string> ServerShard::relay_refusal(const smtp::Mailbox& recip
   return std::move(decision.reply);
 }
 
+// "@example.com" also means what is below it (RFC 1985 5.3).
+std::optional<std::string> ServerShard::send_kept(const std::string& domain) {
+  const bool with_subdomains = domain.starts_with('@');
+  const std::string name = domain.substr(with_subdomains ? 1 : 0);
+  const route::Router& router = *policy_.router;
+  const bool is_kept = router.is_kept_until_asked(name) ||
+                       (with_subdomains && router.is_kept_until_asked("any." + name));
+  if (!is_kept) return "459 4.7.1 Node " + name + " not allowed";
+  shared_->send_kept(domain);
+  return std::nullopt;
+}
+
+void ServerShard::send_kept_here(const std::string& domain) {
+  const bool with_subdomains = domain.starts_with('@');
+  dispatcher_->send_kept(std::string_view(domain).substr(with_subdomains ? 1 : 0), with_subdomains);
+}
+
 void ServerShard::accepted(const QueueId& id, const smtp::Envelope& envelope,
                            const spool::MessageTimes& times, uint64_t size_bytes) {
   dispatcher_->admit(id, envelope, {}, times, size_bytes);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,8 @@ struct ServerShared {
   std::unique_ptr<spool::Home> home;
   receive::Admission admission;
   std::unique_ptr<queue::SlotTable> slots;
+  // Makes every shard send what it keeps for a domain. Any thread.
+  std::function<void(const std::string& domain)> send_kept;
 };
 
 // What a reload or a command changes; swapped as one value.
@@ -69,6 +72,8 @@ class ServerShard final : public receive::Service {
     return policy_.router->is_relay_client(client);
   }
   dns::Resolver& resolver() override { return shard_.resolver(); }
+  std::optional<std::string> send_kept(const std::string& domain) override;
+  void send_kept_here(const std::string& domain);
   spool::Spool& spool() override { return *spool_; }
   SlabPool& slabs() override { return shard_.slabs(); }
   receive::Admission& admission() override { return shared_->admission; }

@@ -140,6 +140,8 @@ void accept(SessionState& session, Question question, const Answer& answer, Acti
       return session.is_chunked ? apply_bdat(session, actions) : apply_data(session, actions);
     case Question::commit:
       return commit_accepted(session, answer.queue_id, actions);
+    case Question::send_kept:
+      return apply_etrn(session, actions);
     case Question::start_tls:
     case Question::none:
       MAILROOT_ASSERT(false, "nothing to answer");
@@ -162,6 +164,7 @@ void reject(SessionState& session, Question question, const Answer& answer, Acti
       if (session.phase != Phase::closed) end_transaction(session, actions);
       return;
     case Question::may_relay:
+    case Question::send_kept:
       return refuse_with(session, actions, answer.reply);
     case Question::start_tls:
     case Question::none:
@@ -282,6 +285,8 @@ const Envelope& ServerSession::envelope() const { return state_->envelope; }
 Envelope ServerSession::take_envelope() { return std::move(state_->envelope); }
 
 const Recipient& ServerSession::pending_recipient() const { return state_->pending; }
+
+const std::string& ServerSession::requested_queue() const { return state_->requested_queue; }
 
 const std::string& ServerSession::client_name() const { return state_->client_name; }
 

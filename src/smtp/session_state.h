@@ -52,6 +52,7 @@ enum class Extension : uint8_t {
   help,
   limits,
   start_tls,
+  etrn,
 };
 
 // Why the content under way will not be kept.
@@ -83,6 +84,7 @@ struct SessionState {
   bool shutting_down = false;  // 421 at the next safe point
   LineReader lines;
   std::string client_name;
+  std::string requested_queue;  // of ETRN
 
   // The transaction.
   Envelope envelope;

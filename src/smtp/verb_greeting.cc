@@ -73,6 +73,7 @@ void say_extensions(const SessionState& session, Actions& actions) {
     say_number(actions, " RCPTMAX=", rules.recipients_max);
     say(actions, "");
   }
+  offer(Extension::etrn, "250-ETRN");
   offer(Extension::vrfy, "250-VRFY");
   offer(Extension::help, "250-HELP");
 }

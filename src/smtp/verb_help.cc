@@ -11,6 +11,7 @@ void run_help(SessionState& session, std::string_view, Actions& actions) {
   say(actions, "214-2.0.0 This server supports the following commands:");
   actions.reply += "214 2.0.0 HELO EHLO MAIL RCPT DATA RSET NOOP QUIT HELP";
   if (session.offers(Extension::chunking)) actions.reply += " BDAT";
+  if (session.offers(Extension::etrn)) actions.reply += " ETRN";
   if (session.offers(Extension::vrfy)) actions.reply += " VRFY";
   if (session.offers(Extension::start_tls) && !session.is_tls) actions.reply += " STARTTLS";
   say(actions, "");

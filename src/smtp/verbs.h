@@ -18,6 +18,7 @@ void run_bdat(SessionState& session, std::string_view arguments, Actions& action
 void run_rset(SessionState& session, std::string_view arguments, Actions& actions);
 void run_noop(SessionState& session, std::string_view arguments, Actions& actions);
 void run_vrfy(SessionState& session, std::string_view arguments, Actions& actions);
+void run_etrn(SessionState& session, std::string_view arguments, Actions& actions);
 void run_help(SessionState& session, std::string_view arguments, Actions& actions);
 void run_quit(SessionState& session, std::string_view arguments, Actions& actions);
 void run_start_tls(SessionState& session, std::string_view arguments, Actions& actions);
@@ -26,6 +27,7 @@ void run_not_implemented(SessionState& session, std::string_view arguments, Acti
 // Requests of HTTP: a browser was led here; anything it sends later could look like commands.
 void run_http(SessionState& session, std::string_view arguments, Actions& actions);
 
+void apply_etrn(SessionState& session, Actions& actions);
 void apply_mail(SessionState& session, Actions& actions);
 void apply_rcpt(SessionState& session, Actions& actions);
 void apply_data(SessionState& session, Actions& actions);

@@ -61,6 +61,8 @@ struct Binding {
 };
 
 enum class DomainType : uint8_t { alias, remote };
+// Mail that waits until its host asks for it: by ETRN (RFC 1985).
+enum class QueueFor : uint8_t { nothing, etrn };
 
 // A smart host as written: "[192.0.2.7]:587" (no MX), "relay.example" (MX, then A/AAAA), ":port".
 struct SmartHost {
@@ -77,6 +79,7 @@ struct Domain {
   bool relay = false;  // anyone may send to it
   std::vector<SmartHost> smart_host;
   bool helo = false;  // HELO instead of EHLO
+  QueueFor queue_for = QueueFor::nothing;
   Place place;
 };
 

@@ -58,6 +58,8 @@ class Dispatcher {
   // attempt starts in this loop turn when its destination is free.
   void admit(const QueueId& id, const smtp::Envelope& envelope, std::string_view status,
              const spool::MessageTimes& times, uint64_t size_bytes);
+  // ETRN: sends what was kept for this domain, and for those below it when told.
+  void send_kept(std::string_view domain, bool with_subdomains);
   // After anything that may have made work: a slot, an operator's command.
   void pump();
 

@@ -249,6 +249,9 @@ class Queue {
   bool release_message(const QueueId& id, Moment now);
   bool hold_destination(std::string_view key, DestinationKind kind);
   bool release_destination(std::string_view key, Moment now);
+  // Remote-triggered delivery: held until release_destination, and again when it has no more mail
+  // or cannot be reached. Its mail expires like any other. To be said whenever it is interned.
+  void keep_until_asked(DestinationId destination);
   // Removes a message of which nothing is in a transaction; false if something is, or no such one.
   bool remove_message(const QueueId& id);
   std::optional<StoredState> stored_state(const QueueId& id, Moment now) const;

@@ -52,6 +52,9 @@ class Service {
   // On access.relay.allow: a client that submits mail (stamp_headers: auto).
   virtual bool is_relay_client(const IpAddress& client) const = 0;
   virtual dns::Resolver& resolver() = 0;
+  // ETRN: begins to send what is kept for this domain ("@": and those below it) on all shards.
+  // Nothing, or the whole reply that refuses it.
+  virtual std::optional<std::string> send_kept(const std::string& domain) = 0;
   virtual spool::Spool& spool() = 0;
   virtual SlabPool& slabs() = 0;
   virtual Admission& admission() = 0;

@@ -49,6 +49,8 @@ class Router {
 
   NextHop next_hop(const smtp::Mailbox& recipient) const;
 
+  // Mail for this domain waits until somebody says ETRN (RFC 1985) and its name.
+  bool is_kept_until_asked(std::string_view domain) const;
   // Default domain, alias, or empty. Literals are foreign, our own addresses too.
   bool is_local_domain(std::string_view domain) const;
   // A bare or alias address with the default domain; others unchanged.

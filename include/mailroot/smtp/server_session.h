@@ -31,6 +31,7 @@ struct SessionRules {
   uint32_t hop_limit = 30;  // checked by the driver on content, kept here for reply
   bool normalise_bare_line_feed = false;  // false: 5yz on bare CR or LF in data
   bool offer_start_tls = false;
+  bool offer_etrn = false;
   bool record_exchanges = false;  // Actions::exchanges, for a protocol log
   // EHLO keywords not offered (and their parameters then refused): upper case, space separated set.
   std::string disabled_keywords;
@@ -48,6 +49,7 @@ enum class Question : uint8_t {
   begin_content,  // 354 (or the first BDAT) is due: the driver opens its draft now. When rejected,
                   // DATA ends the transaction; a BDAT chunk is swallowed first
   commit,         // content is complete: make it durable
+  send_kept,      // ETRN for requested_queue()
   start_tls,  // 220 is in the reply; no answer(): the driver sends it, drops whatever it has read,
               // shakes hands and calls tls_started(), or closes
 };
@@ -128,6 +130,7 @@ class ServerSession {
   const Envelope& envelope() const;
   Envelope take_envelope();                    // at Question::commit, before answer()
   const Recipient& pending_recipient() const;  // at Question::may_relay
+  const std::string& requested_queue() const;  // at Question::send_kept: "example.com", "@it.test"
   const std::string& client_name() const;      // argument of EHLO or HELO; empty before
   ExtendedProtocol protocol() const;           // for the Received field's WITH clause
   bool in_transaction() const;

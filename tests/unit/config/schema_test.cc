@@ -270,7 +270,7 @@ TEST_CASE("keys of later versions may only be off") {
       "  authentication: { anonymous: true, mechanisms: [], users: '', require_tls: true }\n"
       "  tls: {}\n  proxy_protocol: []\n"
       "delivery: { security: { tls: off, authentication: none, ca: '' } }\n"
-      "domains: [{ name: b.example, type: remote, security: {}, queue_for: '' }]\n"
+      "domains: [{ name: b.example, type: remote, security: {} }]\n"
       "routes: []\ndkim: []\n";
   CHECK(problem_of(off).empty());
   const auto refused = [](std::string_view text, std::string_view place_and_key) {
@@ -291,8 +291,6 @@ TEST_CASE("keys of later versions may only be off") {
   refused("delivery: { security: { tls: opportunistic } }\n", "2:30: delivery.security.tls");
   refused("dkim: [{ domain: a.example }]\n", "2:7: dkim");
   refused("routes: [{ sender: a.example }]\n", "2:9: routes");
-  refused("domains: [{ name: b.example, type: remote, queue_for: etrn }]\n",
-          "2:55: domains[0].queue_for");
   CHECK(problems_of_server("bindings: [{address: 127.0.0.1, port: 465, tls: implicit}]\n")[0] ==
         "a.yaml:1:49: bindings[0].tls: not available in this version; found \"implicit\"; "
         "allowed: off");

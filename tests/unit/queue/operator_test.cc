@@ -178,3 +178,56 @@ TEST_CASE("retry_all goes page by page") {
   CHECK(pages == 3);
   CHECK(bench.queue.counters().ready == 2500);
 }
+
+TEST_CASE("what is kept until asked for is sent when asked, then kept again") {
+  Bench bench;
+  bench.queue.keep_until_asked(bench.queue.destination("etrn:a", DestinationKind::remote));
+  REQUIRE(bench.add(1, {"etrn:a"}));
+  REQUIRE(bench.add(2, {"etrn:a"}));
+  CHECK_FALSE(bench.connect());
+  CHECK(bench.view("etrn:a").state == DestinationState::held);
+  bench.queue.keep_until_asked(bench.queue.destination("etrn:a", DestinationKind::remote));
+  CHECK(bench.queue.release_destination("etrn:a", bench.now));
+  // Interning it again, for new mail, does not hold what was asked for.
+  bench.queue.keep_until_asked(bench.queue.destination("etrn:a", DestinationKind::remote));
+  bench.attempt(Result::delivered);
+  bench.attempt(Result::delivered);
+  CHECK(bench.queue.counters().messages == 0);
+  REQUIRE(bench.add(3, {"etrn:a"}));
+  CHECK_FALSE(bench.connect());
+}
+
+TEST_CASE("a host that asked and cannot be reached has to ask again") {
+  Bench bench;
+  bench.queue.keep_until_asked(bench.queue.destination("etrn:a", DestinationKind::remote));
+  REQUIRE(bench.add(1, {"etrn:a"}));
+  REQUIRE(bench.queue.release_destination("etrn:a", bench.now));
+  bench.attempt(Result::deferred, Verdict::failed);
+  bench.pass(6h);
+  CHECK_FALSE(bench.connect());
+  REQUIRE(bench.queue.release_destination("etrn:a", bench.now));
+  bench.attempt(Result::delivered);
+  CHECK(bench.queue.counters().messages == 0);
+}
+
+TEST_CASE("kept mail that nobody asks for expires") {
+  Bench bench;
+  bench.queue.keep_until_asked(bench.queue.destination("etrn:a", DestinationKind::remote));
+  REQUIRE(bench.add(1, {"etrn:a"}));
+  bool expired = false;
+  for (int hours = 0; hours < 49 && !expired; ++hours) {
+    bench.pass(1h);
+    while (const auto notice = bench.queue.next_notice()) {
+      if (notice->kind == NoticeKind::expired) {
+        bench.settle(notice->assignment, Result::bounced, Verdict::unknown);
+        expired = true;
+      } else {
+        bench.queue.delay_notified(*notice);
+      }
+    }
+    CHECK_FALSE(bench.connect());
+    if (hours < 47) CHECK_FALSE(expired);
+  }
+  CHECK(expired);
+  CHECK(bench.queue.counters().messages == 0);
+}

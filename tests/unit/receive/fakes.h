@@ -215,6 +215,12 @@ class FakeService final : public Service {
   std::optional<std::string> refusal(const SocketAddress&, const SocketAddress&) const override {
     return connection_refusal;
   }
+  std::optional<std::string> send_kept(const std::string& domain) override {
+    asked_for.push_back(domain);
+    if (domain == "branch.example") return std::nullopt;
+    return "459 4.7.1 Node " + domain + " not allowed";
+  }
+  std::vector<std::string> asked_for;
   std::optional<std::string> relay_refusal(const smtp::Mailbox&, const IpAddress&) const override {
     return recipient_refusal;
   }

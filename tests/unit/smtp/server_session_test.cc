@@ -367,6 +367,41 @@ TEST_CASE("a message that does not finish before the server goes down hears why"
   CHECK(actions.content_abandoned);
 }
 
+TEST_CASE("ETRN is offered and asked only where mail is kept") {
+  const auto say = [](bool offered, std::string_view command, bool accept) {
+    SessionRules rules = rules_for_test();
+    rules.offer_etrn = offered;
+    ServerSession session(rules, client());
+    Actions actions;
+    session.greet(actions);
+    session.answer({}, actions);
+    session.feed(as_bytes(std::string_view("EHLO x\r\n")), actions);
+    CHECK(actions.reply.contains("ETRN\r\n") == offered);
+    actions.reply.clear();
+    session.feed(as_bytes(command), actions);
+    std::string asked;
+    if (actions.question == Question::send_kept) {
+      asked = session.requested_queue() + ": ";
+      Answer answer;
+      answer.accept = accept;
+      if (!accept) answer.reply = "459 4.7.1 Node not allowed";
+      session.answer(answer, actions);
+    }
+    return asked + actions.reply;
+  };
+  CHECK(say(true, "ETRN Branch.Example\r\n", true) ==
+        "branch.example: 250 2.0.0 Queuing for node branch.example started\r\n");
+  CHECK(say(true, "ETRN @branch.example\r\n", true).starts_with("@branch.example: 250 "));
+  CHECK(say(true, "ETRN other.example\r\n", false) ==
+        "other.example: 459 4.7.1 Node not allowed\r\n");
+  for (const std::string bad :
+       {"ETRN", "ETRN ", "ETRN #queue", "ETRN a b", "ETRN @", "ETRN -x-.", "ETRN <a@b>"}) {
+    CAPTURE(bad);
+    CHECK(say(true, bad + "\r\n", true).starts_with("501 5.5.4 "));
+  }
+  CHECK(say(false, "ETRN branch.example\r\n", true).starts_with("502 "));
+}
+
 TEST_CASE("exchanges: each command with its final reply, however the input is cut") {
   const std::string input =
       "EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"
