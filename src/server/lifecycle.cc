@@ -71,6 +71,19 @@ void Supervisor::State_::note(const Record& record, std::string_view event) {
                 .with("reason", record.reason));
 }
 
+std::function<void(const std::string&)> Supervisor::State_::kept_mail_sender(std::string id) {
+  return [this, id = std::move(id)](const std::string& domain) {
+    for (auto& shard : shards) {
+      Shard* there = shard.get();
+      // A shard whose mailbox is full is busy; its client asks again.
+      there->reactor().post([there, id, domain] {
+        ServerShard* server = there->find(id);
+        if (server != nullptr) server->send_kept_here(domain);
+      });
+    }
+  };
+}
+
 // Opens the home directory and replays its journals: after this every message it holds is a file
 // in Queue, or shard 0's, and the shards can start (decisions 19).
 task<std::expected<std::shared_ptr<ServerShared>, spool::HomeProblem>>
@@ -89,6 +102,7 @@ Supervisor::State_::open_shared(const config::VirtualServer& settings) {
   home_options.badmail_directory = settings.badmail_directory;
   home_options.pickup_group = find_group(kPickupGroup).value_or(reactor::kGroupAsItIs);
   auto home = co_await spool::open_home(control, settings.home_directory, home_options);
+  shared->send_kept = kept_mail_sender(settings.id);
   if (!home) co_return std::unexpected(std::move(home.error()));
   shared->home = std::move(*home);
   for (const std::string& finding : shared->home->findings) {

@@ -61,6 +61,7 @@ struct Supervisor::State_ {
   // lifecycle.cc
   reactor::task<std::expected<std::shared_ptr<ServerShared>, spool::HomeProblem>> open_shared(
       const config::VirtualServer& settings);
+  std::function<void(const std::string&)> kept_mail_sender(std::string id);
   reactor::task<void> add_to_shards(Record& record, std::shared_ptr<ServerShared> shared);
   reactor::task<void> exchange_on_shards(Record& record, std::shared_ptr<ServerShared> shared);
   reactor::task<void> use_on_shards(const Record& record);
