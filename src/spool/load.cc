@@ -37,8 +37,16 @@ task<void> SpoolImpl::wait_until_free(QueueId id) {
   }
 }
 
+// Where it was looked for it is not, because we moved it meanwhile.
+bool SpoolImpl::was_restored(QueueId id, uint32_t restored_before) const {
+  const Entry* const entry = find(id);
+  if (entry == nullptr || entry->done) return false;
+  return entry->busy || entry->where == Where::memory || entry->restored != restored_before;
+}
+
 task<result<LoadedMessage>> SpoolImpl::load(QueueId id) {
-  for (bool may_restore = true;; may_restore = false) {
+  bool may_restore = true;
+  for (;;) {
     co_await wait_until_free(id);
     Entry* entry = find(id);
     if (entry != nullptr && entry->done) co_return fail(Errc::not_found);
@@ -54,10 +62,12 @@ task<result<LoadedMessage>> SpoolImpl::load(QueueId id) {
       co_return message;
     }
     if (entry != nullptr && !entry->temporary_name.empty()) co_return fail(Errc::io);
+    const uint32_t restored = entry == nullptr ? 0 : entry->restored;
     auto loaded = co_await load_file(id);
     if (loaded) co_return std::move(*loaded);
     const QueueFileProblem& problem = loaded.error();
     if (problem.error.code == Errc::not_found) {
+      if (was_restored(id, restored)) continue;
       co_await removed_by_hand(id);
       co_return fail(Errc::not_found);
     }
@@ -69,6 +79,7 @@ task<result<LoadedMessage>> SpoolImpl::load(QueueId id) {
     }
     // The journal still has what was promised.
     if (!may_restore || entry->is_syncing || entry->busy) co_return fail(Errc::io);
+    may_restore = false;
     log_problem("restored", id, problem.reason);
     co_await repair(*entry);
   }

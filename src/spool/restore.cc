@@ -79,6 +79,7 @@ task<result<void>> SpoolImpl::restore(Entry& entry) {
   MAILROOT_ASSERT(is_in_journal(entry) && entry.busy, "the journal is sure of it");
   auto accepted = co_await read_accepted(entry);
   if (!accepted) co_return std::unexpected(accepted.error());
+  ++entry.restored;
   const std::string name = message_file_name(entry.head.id);
   for (const reactor::Descriptor directory : {home_.queue.fresh, home_.queue.current}) {
     auto gone = co_await reactor_.unlink_at(directory, name, 0);

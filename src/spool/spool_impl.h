@@ -44,6 +44,7 @@ struct Entry : ListHook {
   uint32_t group_head_blocks = 0;
   bool was_synced = false;        // a record may call it placed
   uint8_t repairs = 0;            // after syncs that failed
+  uint32_t restored = 0;          // times its file was taken away and written anew
   bool unsaved = false;           // its outcome could not be written: the journal has failed
   uint32_t version = 0;           // of status, times, done
   uint32_t applied = 0;           // ... as in the file
@@ -109,6 +110,7 @@ class SpoolImpl final : public Spool, private JournalClient {
   reactor::task<std::expected<Located, QueueFileProblem>> locate(QueueId id, bool writable);
   reactor::task<std::expected<LoadedMessage, QueueFileProblem>> load_file(QueueId id);
   reactor::task<void> wait_until_free(QueueId id);
+  bool was_restored(QueueId id, uint32_t restored_before) const;
   reactor::task<void> removed_by_hand(QueueId id);
   reactor::task<void> set_aside(QueueId id, std::string reason);
   void note_foreign(std::string_view name, std::string_view reason);

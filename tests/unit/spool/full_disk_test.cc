@@ -386,3 +386,38 @@ TEST_CASE("on a disk with room for some of it nothing is placed: outcomes need t
               }},
              lazy(), [](DiskAccess& disk) { disk.set_free_bytes(150'000); });
 }
+
+TEST_CASE("a message that is asked for while its file is written anew is not taken for removed") {
+  run_scenes({[](Scene& scene) -> task<void> { co_await accept_some(scene); },
+              [](Scene& scene) -> task<void> {
+                co_await found_in(scene);
+                bool over = false;
+                const auto ask = [](Rig& rig, QueueId id, bool& all_over) -> task<void> {
+                  while (!all_over) {
+                    const auto content = co_await rig.content_of(id);
+                    const bool is_there = content || content.error().code != Errc::not_found;
+                    CHECK(is_there);
+                    if (!is_there) co_return;
+                    co_await rig.pause(1);
+                  }
+                };
+                reactor::TaskGroup group;
+                for (const QueueId& id : notes.small) group.spawn(ask(scene.rig, id, over));
+                // What was kept is placed and synced at once, and that fails now and then.
+                reactor::sim::Faults faults = scene.world.faults();
+                faults.sync_error = 0.6;
+                scene.world.set_faults(faults);
+                scene.disk.set_free_bytes(kPlenty);
+                co_await scene.rig.pause(6000);
+                faults.sync_error = 0;
+                scene.world.set_faults(faults);
+                over = true;
+                co_await group.join();
+                CHECK(scene.rig.sink.count("queue_sync_failed") > 0);
+              },
+              [](Scene& scene) -> task<void> {
+                const auto found = co_await found_in(scene);
+                CHECK(found.size() == 33);
+              }},
+             lazy(), fill);
+}
