@@ -166,6 +166,7 @@ Entry& SpoolImpl::keep(std::unique_ptr<Entry> entry, std::string file) {
     hot_.push_back(kept);
   } else {
     kept.where = Where::fresh;
+    kept.sync_failures = sync_failures_;  // its content was synced before it was accepted
     kept.temporary_name = std::move(file);
     kept.head.envelope = {};
     ++placed_;

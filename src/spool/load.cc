@@ -37,10 +37,12 @@ task<void> SpoolImpl::wait_until_free(QueueId id) {
   }
 }
 
-// Where it was looked for it is not, because we moved it meanwhile.
+// Where it was looked for it is not, because we moved it meanwhile. No entry is left when it has
+// been written anew and synced since.
 bool SpoolImpl::was_restored(QueueId id, uint32_t restored_before) const {
   const Entry* const entry = find(id);
-  if (entry == nullptr || entry->done) return false;
+  if (entry == nullptr) return true;
+  if (entry->done) return false;
   return entry->busy || entry->where == Where::memory || entry->restored != restored_before;
 }
 
@@ -62,12 +64,13 @@ task<result<LoadedMessage>> SpoolImpl::load(QueueId id) {
       co_return message;
     }
     if (entry != nullptr && !entry->temporary_name.empty()) co_return fail(Errc::io);
-    const uint32_t restored = entry == nullptr ? 0 : entry->restored;
+    const bool may_move = entry != nullptr;
+    const uint32_t restored = may_move ? entry->restored : 0;
     auto loaded = co_await load_file(id);
     if (loaded) co_return std::move(*loaded);
     const QueueFileProblem& problem = loaded.error();
     if (problem.error.code == Errc::not_found) {
-      if (was_restored(id, restored)) continue;
+      if (may_move && was_restored(id, restored)) continue;
       co_await removed_by_hand(id);
       co_return fail(Errc::not_found);
     }

@@ -123,6 +123,7 @@ task<result<void>> SpoolImpl::write_file(Entry& entry) {
     body = std::move(kept->body);
   }
   entry.applied = entry.version;
+  entry.sync_failures = sync_failures_;
   const Where where = entry.head.times.attempts > 0 ? Where::current : Where::fresh;
   std::string block = message::encode_queue_header(to_file_header(entry.head), kQueueBlock).bytes;
   std::vector<iovec> pieces{{block.data(), block.size()}};

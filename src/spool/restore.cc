@@ -99,6 +99,7 @@ task<result<void>> SpoolImpl::restore(Entry& entry) {
 task<void> SpoolImpl::repair(Entry& entry) {
   if (!is_in_journal(entry) || entry.done) {
     if (!entry.done) --entry.applied;
+    entry.sync_failures = sync_failures_;  // only letters are written, and now anew
     co_await run_file_work(entry);
     co_return;
   }

@@ -126,6 +126,7 @@ task<void> SpoolImpl::run_file_work(Entry& entry) {
 
 task<result<void>> SpoolImpl::bring_up_to_date(Entry& entry) {
   result<void> outcome{};
+  if (entry.was_synced) entry.sync_failures = sync_failures_;
   if (!entry.temporary_name.empty()) {
     outcome = co_await reactor_.rename_at(home_.queue.temporary, entry.temporary_name,
                                           home_.queue.fresh, message_file_name(entry.head.id), 0);

@@ -44,6 +44,7 @@ struct Entry : ListHook {
   uint32_t group_head_blocks = 0;
   bool was_synced = false;        // a record may call it placed
   uint8_t repairs = 0;            // after syncs that failed
+  uint32_t sync_failures = 0;     // of the file system, when what waits for its sync was written
   uint32_t restored = 0;          // times its file was taken away and written anew
   bool unsaved = false;           // its outcome could not be written: the journal has failed
   uint32_t version = 0;           // of status, times, done
@@ -192,8 +193,9 @@ class SpoolImpl final : public Spool, private JournalClient {
   Instant retry_at_ = kNever;
   Instant no_room_until_{};  // a placement failed for want of space: none is tried before
   size_t placing_ = 0;
-  size_t working_ = 0;    // busy entries
-  size_t recording_ = 0;  // outcomes of our own on their way to the journal
+  size_t working_ = 0;          // busy entries
+  size_t recording_ = 0;        // outcomes of our own on their way to the journal
+  uint32_t sync_failures_ = 0;  // of the whole file system
   Segment* relieving_ = nullptr;
   bool started_ = false, closing_ = false;
   bool kept_waits_ = false;  // what recovery kept is not placed yet

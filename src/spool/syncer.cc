@@ -48,6 +48,7 @@ task<void> SpoolImpl::sync_batch() {
     // Many small files: one sync of all is ten times the rate of one for each, whatever else of
     // the file system it writes along.
     synced = co_await reactor_.sync(home_.queue.top, reactor::SyncKind::file_system);
+    if (!synced) ++sync_failures_;
   } else {
     co_await sync_files(batch, outcomes);
     synced = co_await fresh_.sync();
@@ -91,6 +92,9 @@ task<bool> SpoolImpl::sync_file(Entry& entry) {
 
 void SpoolImpl::finish_sync(Entry& entry, bool ok) {
   entry.is_syncing = false;
+  // The kernel may have dropped pages of any file when it could not write all; the next sync says
+  // nothing of them.
+  ok = ok && entry.sync_failures == sync_failures_;
   MAILROOT_ASSERT(entry.where != Where::memory, "nothing is restored while it is synced");
   if (!ok) {
     entry.pins.insert(entry.pins.end(), entry.syncing.begin(), entry.syncing.end());
