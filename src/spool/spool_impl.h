@@ -10,7 +10,9 @@
 //                                        clean: no entry; the file is the truth
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -158,7 +160,13 @@ class SpoolImpl final : public Spool, private JournalClient {
                                          std::string name, std::string head, Content& content);
 
   // scan.cc
-  reactor::task<std::optional<LoadedMessage>> read_envelope(QueueId id);
+  reactor::task<bool> list_queue(std::set<QueueId>& ids);
+  reactor::task<void> report_queued(const std::vector<QueueId>& ids,
+                                    const std::function<void(const LoadedMessage&)>& found,
+                                    std::vector<QueueId>& again);
+  reactor::task<void> scan_again(std::set<QueueId> known, std::vector<QueueId> unreadable,
+                                 bool all_listed, std::function<void(const LoadedMessage&)> found);
+  reactor::task<std::optional<LoadedMessage>> read_envelope(QueueId id, bool& unreadable);
 
   static LoadedMessage to_loaded(MessageHead head);
   Entry* find(const QueueId& id) const;
