@@ -35,7 +35,7 @@ constexpr Command kCommands[] = {
     {"HELP", kAny, kJunk, run_help},
     {"EXPN", kAny, kJunk, run_not_implemented},
     {"AUTH", kAny, kJunk, run_not_implemented},
-    {"ETRN", kReady, kJunk, run_etrn},
+    {"ETRN", kAny, kJunk, run_etrn},
     {"TURN", kAny, kJunk, run_not_implemented},
     {"ATRN", kAny, kJunk, run_not_implemented},
     {"SEND", kAny, kJunk, run_not_implemented},

@@ -11,6 +11,8 @@ namespace {
 
 std::string_view check_etrn(const SessionState& session, std::string_view arguments) {
   if (!session.offers(Extension::etrn)) return "502 5.5.1 Command not implemented";
+  if (session.phase == Phase::greeted) return "503 5.5.1 Send hello first";
+  if (session.phase != Phase::ready) return "503 5.5.1 Not during a mail transaction";
   if (arguments.starts_with('@')) arguments.remove_prefix(1);
   if (arguments.size() > kDomainMax || !parse_domain(arguments)) {
     return "501 5.5.4 Syntax: ETRN domain";

@@ -6,7 +6,8 @@ from waiting import until
 
 BRANCH = """domains:
   - {{ name: branch.example, type: remote, relay: true, smart_host: ["{host}"], queue_for: {how} }}
-  - {{ name: "*.sites.example", type: remote, relay: true, smart_host: ["{host}"], queue_for: {how} }}
+  - {{ name: "*.sites.example", type: remote, relay: true, queue_for: {how},
+       smart_host: ["{host}"] }}
 """
 
 

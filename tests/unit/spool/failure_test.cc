@@ -237,6 +237,29 @@ TEST_CASE("a Queue file whose sync fails is written into another inode") {
              options);
 }
 
+TEST_CASE("what the scan cannot read or list is found later, each once") {
+  for (const auto opcode : {Opcode::read_at, Opcode::open_at, Opcode::list_directory}) {
+    CAPTURE(static_cast<int>(opcode));
+    static Opcode failing;
+    failing = opcode;
+    run_scenes({[](Scene& scene) -> task<void> {
+                  for (int i = 0; i < 5; ++i) co_await scene.rig.accept(text_of(2000));
+                  co_await scene.rig.stop();
+                },
+                [](Scene& scene) -> task<void> {
+                  std::map<QueueId, int> seen;
+                  scene.disk.fail_next(failing, EIO, 2);
+                  co_await scene.rig.spool->scan(
+                      [&seen](const LoadedMessage& message) { ++seen[message.id]; });
+                  CHECK(seen.size() < 5);
+                  co_await scene.rig.pause(12'000);
+                  CHECK(seen.size() == 5);
+                  for (const auto& [id, times] : seen) CHECK(times == 1);
+                  CHECK(scene.rig.spool->counters().placed == 5);
+                }});
+  }
+}
+
 TEST_CASE(
     "a bit that flips in a sealed group costs what it held, is said, and is kept for people") {
   run_scenes({[](Scene& scene) -> task<void> {
