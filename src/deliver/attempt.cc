@@ -73,7 +73,9 @@ reactor::task<bool> Attempt::find_hosts() {
 }
 
 bool Attempt::has_other_host() const {
-  return courier_.next_target < courier_.targets.list.size() && hosts_asked_ < kHostsPerAttempt;
+  const std::vector<Target>& list = courier_.targets.list;
+  if (courier_.next_target >= list.size() || hosts_asked_ >= kHostsPerAttempt) return false;
+  return !domain_has_answered_ || list[courier_.next_target].list == 0;
 }
 
 reactor::task<bool> Attempt::connect() {
@@ -146,7 +148,12 @@ reactor::task<bool> Attempt::transact() {
   const bool has_worked =
       connection.has_greeted() && std::ranges::none_of(outcomes, is_of_connection);
   set_verdict(has_worked);
-  if (!connection.has_greeted()) {
+  if (connection.has_greeted()) {
+    // Whoever is asked directly first has been reached: what he says counts, a deferral too.
+    const route::NextHop& hop = courier_.engine.destinations[courier_.destination]->hop;
+    domain_has_answered_ |=
+        hop.kind == route::HopKind::direct_first && connection.target().list == 0;
+  } else {
     courier_.engine.dead_hosts.add(connection.target().address, courier_.engine.reactor().now());
   }
   if (is_uncertain_ || (wants_other_host && !has_other_host())) co_return false;

@@ -13,7 +13,7 @@ smtp::ClientRules make_rules(const config::VirtualServer& settings, bool hello_o
   smtp::ClientRules rules;
   rules.hello_name = settings.fqdn;
   rules.hello_only = hello_only;
-  rules.recipients_max = kRecipientsPerTransaction;
+  rules.recipients_max = std::min(kRecipientsPerTransaction, settings.recipients_limit);
   rules.transactions_max = settings.per_connection_limit;
   return rules;
 }
@@ -100,7 +100,8 @@ reactor::task<void> Connection::close() {
   if (stream_) {
     co_await stream_->stop();
   }
-  reactor_.close(std::exchange(socket_, reactor::kNoDescriptor));
+  // Only then is it no longer one of delivery.outbound.connections.
+  co_await reactor_.close_now(std::exchange(socket_, reactor::kNoDescriptor));
 }
 
 bool Connection::is_usable() {

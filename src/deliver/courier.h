@@ -61,7 +61,8 @@ class Attempt {
   bool knows_hosts_;
   uint32_t hosts_asked_ = 0;
   bool some_host_was_transient_ = false;
-  bool is_uncertain_ = false;  // a peer may have taken it although its last reply was lost
+  bool domain_has_answered_ = false;  // attempt_direct_delivery_first: the smart host is not asked
+  bool is_uncertain_ = false;         // a peer may have taken it although its last reply was lost
 };
 
 }  // namespace mailroot::deliver

@@ -12,8 +12,8 @@ reactor::task<void> drop_message(Engine& engine, Work& work) {
   smtp::DeliveryOutcome outcome =
       make_outcome(smtp::Disposition::delivered, smtp::Stage::local, "2.1.5", "taken by Drop");
   if (!work.settings->drop_enabled) {
-    outcome = make_outcome(smtp::Disposition::failed, smtp::Stage::local, "5.2.1",
-                           "this server takes no local mail (drop.enabled is false)");
+    outcome = make_outcome(smtp::Disposition::deferred, smtp::Stage::local, "4.2.1",
+                           "delivery into Drop is switched off (drop.enabled)");
     work.set_all_open(outcome);
     co_return;
   }

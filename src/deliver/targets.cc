@@ -95,8 +95,6 @@ void remove_known_own(const TargetSearch& search, Targets& targets) {
 }  // namespace
 
 bool is_own_address(const config::VirtualServer& settings, const SocketAddress& address) {
-  // 0.0.0.0 and :: connect to this machine, whoever listens there (RFC 1122 3.2.1.3).
-  if (address.ip.is_any()) return true;
   return std::ranges::any_of(settings.bindings, [&](const config::Binding& binding) {
     if (binding.port != address.port) return false;
     return binding.address ? *binding.address == address.ip : address.ip.is_loopback();

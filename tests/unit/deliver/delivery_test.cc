@@ -193,19 +193,6 @@ TEST_CASE("a full Drop defers with 4.2.2 and is tried again") {
   });
 }
 
-TEST_CASE("with Drop switched off local mail is returned") {
-  run_world([](World& world) -> reactor::task<void> {
-    world.settings->drop_enabled = false;
-    world.resolver.set_failure("sender.example", dns::Failure::server_failure);
-    const QueueId id = world.send({"bob@local.example"}, kContent);
-    const bool done = co_await world.wait_for([&world, id] { return world.spool.at(id).done; });
-    CHECK(done);
-    CHECK(world.spool.dropped.empty());
-    CHECK(world.log.field("bounced", "enhanced") == "5.2.1");
-    CHECK(world.spool.reports.size() == 1);
-  });
-}
-
 TEST_CASE("one message, three destinations, each settled by itself") {
   run_world([](World& world) -> reactor::task<void> {
     Sink& first = world.add_sink(2, {});

@@ -1,4 +1,6 @@
 // Which host is tried when: MX order, failover, DNS answers, loops.
+#include <algorithm>
+
 #include "world.h"
 
 using namespace mailroot;
@@ -181,25 +183,6 @@ TEST_CASE("MX hosts at or behind our own preference are dropped; being the best 
   });
 }
 
-TEST_CASE("the address of nobody is this machine: a loop, not a connection") {
-  for (const std::string host : {"0.0.0.0", "::"}) {
-    CAPTURE(host);
-    static std::string address;
-    address = host;
-    run_world([](World& world) -> reactor::task<void> {
-      world.settings->bindings = {
-          {.address = IpAddress::parse("127.0.0.3"), .port = 1, .place = {}}};
-      world.resolver.set("zero.example", {{10, address}});
-      world.resolver.set_failure("sender.example", dns::Failure::server_failure);
-      const QueueId id = world.send({"bob@zero.example"}, kContent);
-      const bool done = co_await world.wait_for([&world, id] { return world.spool.at(id).done; });
-      CHECK(done);
-      CHECK(world.log.field("bounced", "enhanced") == "5.4.6");
-      CHECK(world.counters.connections.load() == 0);
-    });
-  }
-}
-
 TEST_CASE("direct first: the smart host is used when the domain cannot be found or reached") {
   run_world([](World& world) -> reactor::task<void> {
     Sink& smart = world.add_sink(3, {});
@@ -210,6 +193,57 @@ TEST_CASE("direct first: the smart host is used when the domain cannot be found 
     world.send({"bob@unknown.example"}, kContent);
     co_await world.settle_all();
     CHECK(smart.messages.size() == 2);
+  });
+}
+
+namespace {
+
+// One message for near.example, whose host answers RCPT so; is the smart host asked for it too?
+reactor::task<bool> asks_smart_host_after(World& world, std::string reply) {
+  SinkRules rules;
+  rules.recipients["<bob@near.example>"] = std::move(reply);
+  Sink& direct = world.add_sink(2, std::move(rules));
+  Sink& smart = world.add_sink(3, {});
+  world.use_smart_hosts({"127.0.0.3"});
+  world.settings->delivery.attempt_direct_delivery_first = true;
+  world.resolver.set("near.example", {{10, "127.0.0.2"}});
+  world.send({"bob@near.example"}, kContent);
+  const bool over = co_await world.wait_for(
+      [&world] { return world.log.count("deferred") + world.log.count("bounced") > 0; });
+  CHECK(over);
+  CHECK(direct.connections > 0);
+  co_return std::ranges::any_of(smart.commands, [](const std::string& command) {
+    return command.find("bob@near.example") != std::string::npos;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("direct first: what a host of the domain says is not asked of the smart host again") {
+  run_world([](World& world) -> reactor::task<void> {
+    const bool asked = co_await asks_smart_host_after(world, "451 4.2.1 later\r\n");
+    CHECK_FALSE(asked);
+    CHECK(world.log.field("deferred", "enhanced") == "4.2.1");
+  });
+  run_world([](World& world) -> reactor::task<void> {
+    const bool asked = co_await asks_smart_host_after(world, "550 5.1.1 nobody\r\n");
+    CHECK_FALSE(asked);
+    CHECK(world.log.field("bounced", "enhanced") == "5.1.1");
+  });
+}
+
+TEST_CASE("recipients_limit also divides what goes out") {
+  run_world([](World& world) -> reactor::task<void> {
+    Sink& sink = world.add_sink(2, {});
+    world.use_smart_hosts({"127.0.0.2"});
+    world.settings->recipients_limit = 2;
+    world.send({"a@x.example", "b@x.example", "c@x.example", "d@x.example", "e@x.example"},
+               kContent);
+    co_await world.settle_all();
+    REQUIRE(sink.messages.size() == 3);
+    CHECK(sink.messages[0].rcpt.size() == 2);
+    CHECK(sink.messages[1].rcpt.size() == 2);
+    CHECK(sink.messages[2].rcpt.size() == 1);
   });
 }
 
