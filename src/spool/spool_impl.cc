@@ -87,6 +87,13 @@ bool SpoolImpl::is_settled() const {
   return working_ == 0 && recording_ == 0 && placing_ == 0 && hot_.empty() && urgent_.empty();
 }
 
+void SpoolImpl::use(const SpoolOptions& options) {
+  options_.materialise_after = options.materialise_after;
+  options_.free_min_bytes = options.free_min_bytes;
+  space_checked_at_ = {};
+  placer_wake_.notify_one();
+}
+
 std::optional<std::string> SpoolImpl::refusal() const {
   if (closing_) return "421 4.3.2 Service shutting down, try again later";
   auto* const self = const_cast<SpoolImpl*>(this);  // the look at the disk is not part of the state

@@ -63,6 +63,7 @@ class SpoolImpl final : public Spool, private JournalClient {
             uint16_t shards, const SpoolOptions& options, log::Sink& log);
   ~SpoolImpl() override;
 
+  void use(const SpoolOptions& options) override;
   std::optional<std::string> refusal() const override;
   std::unique_ptr<Draft> begin_draft() override;
   reactor::task<CommitResult> commit(std::unique_ptr<Draft> draft, smtp::Envelope envelope,
@@ -183,7 +184,7 @@ class SpoolImpl final : public Spool, private JournalClient {
   SlabPool& slabs_;
   const Home& home_;
   const uint16_t shard_, shards_;
-  const SpoolOptions options_;
+  SpoolOptions options_;
   log::Sink& log_;
 
   reactor::TaskGroup tasks_;

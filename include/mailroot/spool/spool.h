@@ -149,6 +149,9 @@ class Spool {
   virtual reactor::task<void> scan(
       std::function<void(const LoadedMessage& header_without_content)> found) = 0;
 
+  // Settings that a reload changed; drop_flat and the body sizes stay what they were.
+  virtual void use(const SpoolOptions& options) { static_cast<void>(options); }
+
   // Orderly end: places all hot mail, syncs, closes the journal.
   virtual reactor::task<void> close() = 0;
   virtual SpoolCounters counters() const = 0;

@@ -173,6 +173,20 @@ TEST_CASE("a waiting message is placed by age, a deferred one at once and into c
   });
 }
 
+TEST_CASE("a shorter time to wait holds for what waits already") {
+  run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
+    SpoolOptions options = lazy();
+    const bool started = co_await rig.start(directory.sub("home"), options);
+    REQUIRE(started);
+    co_await rig.accept(text_of(3000));
+    CHECK(rig.spool->counters().placed == 0);
+    options.materialise_after = std::chrono::milliseconds(10);
+    rig.spool->use(options);
+    const bool placed = co_await rig.wait_for_files(directory.sub("home/Queue/new"), 1);
+    CHECK(placed);
+  });
+}
+
 TEST_CASE("DSNs caused by a settlement are messages of their own") {
   run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
     const bool started = co_await rig.start(directory.sub("home"), lazy());
