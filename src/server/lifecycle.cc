@@ -1,5 +1,8 @@
 // One virtual server on all shards: made, exchanged, ended.
 #include <fcntl.h>
+#include <poll.h>
+
+#include <algorithm>
 
 #include "limits.h"
 #include "mailroot/server/cross.h"
@@ -182,20 +185,31 @@ task<void> Supervisor::State_::use_on_shards(const Record& record) {
 }
 
 task<void> Supervisor::State_::remove_from_shards(Record& record) {
-  const auto end_on = [](reactor::Reactor& control, Shard& shard, std::string id) -> task<void> {
-    Shard* there = &shard;
+  const std::string id = record.id;
+  for (auto& shard : shards) {
+    Shard* there = shard.get();
     auto work = [there, id]() -> task<bool> { return remove_here(*there, id); };
-    co_await on_shard<bool>(control, shard, std::move(work));
-  };
-  reactor::TaskGroup ending_shards;
-  for (auto& shard : shards) ending_shards.spawn(end_on(control, *shard, record.id));
-  co_await ending_shards.join();
+    co_await on_shard<bool>(control, *there, std::move(work));
+  }
   co_await close_shared(*record.shared);
   record.shared.reset();
 }
 
 task<void> Supervisor::State_::close_shared(ServerShared& shared) {
   co_await spool::close_home(control, *shared.home);
+}
+
+// Servers whose port another program has had since a moment before we took it (decisions 6).
+std::map<std::string, std::string> Supervisor::State_::lost_ports() {
+  std::map<std::string, std::string> lost;
+  if (control.now() < check_ports_at) return lost;
+  check_ports_at = kNever;
+  sockets.look();
+  for (const auto& [key, holder] : table->sockets()) {
+    std::string reason = sockets.why_lost(key);
+    if (!reason.empty()) lost.emplace(holder, std::move(reason));
+  }
+  return lost;
 }
 
 // A home that was unmounted or replaced under a running server: mail written now would be lost
@@ -205,7 +219,7 @@ task<void> Supervisor::State_::stop_lost_homes() {
   for (const auto& [id, record] : records) {
     if (record.shared != nullptr) running.emplace(id, record.shared);
   }
-  std::map<std::string, std::string> lost;
+  std::map<std::string, std::string> lost = lost_ports();
   for (const auto& [id, shared] : running) {
     auto checked = co_await spool::check_home(control, *shared->home);
     if (!checked) lost[id] = "its home directory is no longer there or was replaced";
@@ -216,7 +230,9 @@ task<void> Supervisor::State_::stop_lost_homes() {
   for (const auto& [id, reason] : lost) {
     // Unless it has moved to another home while we stood in line.
     const auto record = records.find(id);
-    if (record == records.end() || record->second.shared != running.at(id)) continue;
+    const auto ran = running.find(id);
+    if (record == records.end() || ran == running.end()) continue;
+    if (record->second.shared != ran->second) continue;
     conditions.must_stop[id] = reason;
   }
   if (!ending && !conditions.must_stop.empty()) {
@@ -276,6 +292,34 @@ task<void> Supervisor::State_::watch_homes() {
     if (!lacking_space.empty() && control.now() >= next_space_look) {
       co_await start_where_space_came();
     }
+  }
+}
+
+// Would a server that is stopped, or keeps its old bindings, listen at one of these?
+bool Supervisor::State_::is_awaited(const AddressNews& news) const {
+  return std::ranges::any_of(records, [&](const auto& entry) {
+    const Record& record = entry.second;
+    if (record.reason.empty() || record.settings == nullptr) return false;
+    return std::ranges::any_of(record.settings->bindings, [&](const config::Binding& binding) {
+      return binding.address && (news.lost || std::ranges::find(news.appeared, *binding.address) !=
+                                                  news.appeared.end());
+    });
+  });
+}
+
+// An address that comes later starts who waits for it, as a reload would (decisions 6).
+task<void> Supervisor::State_::watch_addresses() {
+  while (true) {
+    auto ready = co_await control.poll(addresses.descriptor(), POLLIN, {kNever, &scope});
+    if (!ready) co_return;
+    auto slept = co_await control.sleep_until(control.now() + kAddressSettle, {kNever, &scope});
+    if (!slept) co_return;
+    const AddressNews news = addresses.take();
+    co_await enter();
+    if (!ending && is_awaited(news)) {
+      co_await apply(snapshot, {});
+    }
+    leave();
   }
 }
 

@@ -10,6 +10,12 @@ inline constexpr uint32_t kShardsMax = 256;  // queue ids hold 4096
 inline constexpr int kPlanRoundsMax = 64;    // each round rules out one start or address
 inline constexpr std::chrono::seconds kHomeCheckInterval{1};
 inline constexpr std::chrono::seconds kSpaceCheckInterval{5};  // of servers that lack it to start
+// When new sockets have listened that long, whoever began together with us can be seen.
+inline constexpr std::chrono::seconds kPortCheckAfter{2};
+// What comes up together is waited for together.
+inline constexpr std::chrono::milliseconds kAddressSettle{200};
+inline constexpr size_t kAddressNewsBytes = 16 * 1024;  // of one datagram of the kernel
+inline constexpr int kAddressNewsMax = 1000;            // datagrams before the next pause
 inline constexpr uint64_t kBodyMemoryDefaultBytes = 192ull * 1024 * 1024;  // over all shards
 
 }  // namespace mailroot::server

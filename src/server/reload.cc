@@ -30,8 +30,16 @@ bool runs_after(ServerAction action) {
          action == ServerAction::retune;
 }
 
+bool changes_something(const ServerPlan& plan) {
+  const bool idle = plan.action == ServerAction::keep || plan.action == ServerAction::stay_stopped;
+  return !idle || !plan.adopt.empty();
+}
+
 std::string sentence(const ServerPlan& plan) {
-  std::string out = "virtual server " + plan.server + ": " + std::string(to_string(plan.action));
+  // A server that moves is stopped in the old home and started in the new one.
+  const std::string_view action = plan.home_changed ? "restart" : to_string(plan.action);
+  std::string out = "virtual server " + plan.server + ": " + std::string(action);
+  if (plan.home_changed) out += ", with another home directory";
   for (const auto& key : plan.open) out += ", opens " + key.to_string();
   for (const auto& adoption : plan.adopt) {
     out += ", adopts " + adoption.key.to_string() + " from " + adoption.from;
@@ -70,6 +78,7 @@ task<ReloadReport> Supervisor::State_::apply(std::shared_ptr<const ConfigSnapsho
 task<ReloadReport> Supervisor::State_::take_effect(std::shared_ptr<const ConfigSnapshot> next,
                                                    const ReloadPlan& plan, Prepared& prepared) {
   ReloadReport report;
+  if (!prepared.sockets.empty()) check_ports_at = control.now() + kPortCheckAfter;
   snapshot = std::move(next);
   table = std::make_shared<const config::BindingTable>(plan.next);
   co_await commit(plan, prepared, report);
@@ -100,17 +109,34 @@ task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanCon
   }
   for (int round = 0;; ++round) {
     ReloadPlan plan = config::plan_reload(*table, next, conditions);
+    sockets.look();
     bool settled = true;
     for (const ServerPlan& server : plan.servers) {
       const bool ready = co_await prepare_server(server, next, conditions, prepared);
       settled = settled && ready;
-      // From here on each round rules out a server, so there is an end.
-      if (!ready && round >= kPlanRoundsMax) {
-        conditions.cannot_start.emplace(server.server, "its addresses change hands too often");
-      }
     }
-    if (settled) co_return plan;
+    if (settled && still_free(conditions, prepared)) break;
   }
+  co_return plan;
+}
+
+// Homes take their time to open. Who began to listen meanwhile, a second mailrootd that starts
+// together with this one, was not to be seen before.
+bool Supervisor::State_::still_free(PlanConditions& conditions, Prepared& prepared) {
+  sockets.look();
+  bool all = true;
+  for (auto at = prepared.sockets.begin(); at != prepared.sockets.end();) {
+    std::string taken = sockets.why_taken(at->first);
+    if (taken.empty()) {
+      ++at;
+      continue;
+    }
+    sockets.discard(at->first, at->second);
+    conditions.cannot_open[at->first] = std::move(taken);
+    at = prepared.sockets.erase(at);
+    all = false;
+  }
+  return all;
 }
 
 task<bool> Supervisor::State_::prepare_server(const ServerPlan& plan, const ConfigSnapshot& next,
@@ -131,7 +157,7 @@ task<bool> Supervisor::State_::prepare_server(const ServerPlan& plan, const Conf
     }
   }
   for (const config::BindingKey& key : plan.open) {
-    if (prepared.sockets.contains(key) || conditions.cannot_open.contains(key)) continue;
+    if (!ready || prepared.sockets.contains(key)) continue;
     auto made = sockets.prepare(key, static_cast<uint32_t>(shards.size()));
     if (made) {
       prepared.sockets.emplace(key, std::move(*made));
@@ -171,7 +197,7 @@ task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared
     if (auto settings = find_settings(*snapshot, server.server)) {
       record.settings = std::move(settings);
     }
-    if (server.action != ServerAction::keep) report.changes.push_back(sentence(server));
+    if (changes_something(server)) report.changes.push_back(sentence(server));
     co_await commit_server(server, prepared);
   }
   // Sockets move when every server that takes one is there, and before any that gives one ends.
@@ -181,16 +207,11 @@ task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared
   for (const ServerPlan& server : plan.servers) {
     co_await retire_sockets(server);
   }
-  // All at once: each may wait for messages that are arriving.
-  reactor::TaskGroup ending_servers;
-  for (const ServerPlan& server : plan.servers) {
-    if (server.action == ServerAction::stop) {
-      ending_servers.spawn(remove_from_shards(records[server.server]));
-    }
-  }
-  co_await ending_servers.join();
   for (const ServerPlan& server : plan.servers) {
     Record& record = records[server.server];
+    if (server.action == ServerAction::stop) {
+      co_await remove_from_shards(record);
+    }
     if (find_settings(*snapshot, server.server) == nullptr) {
       records.erase(server.server);
       continue;

@@ -43,6 +43,7 @@ void ServerShard::begin(bool reads_pickup) {
 void ServerShard::use(Policy policy) {
   policy_ = std::move(policy);
   dispatcher_->use_protocol_log(policy_.protocol_log);
+  spool_->use(spool_options(*policy_.settings));
   dispatcher_->use(policy_.settings, policy_.router);
 }
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "mailroot/config/proc_net.h"
+#include "mailroot/config/machine_state.h"
 
 namespace mailroot::server {
 
@@ -13,6 +13,12 @@ namespace {
 uint64_t inode_of(reactor::Descriptor socket) {
   struct stat status{};
   return fstat(socket, &status) == 0 ? status.st_ino : 0;
+}
+
+std::string sentence(const config::ListeningSocket& other) {
+  const auto program = config::program_with_socket(other.inode);
+  return "port " + std::to_string(other.address.port) + " at " + other.address.ip.to_string() +
+         " is in use by " + program.value_or("another program");
 }
 
 std::string why(const Error& error, const SocketAddress& address) {
@@ -30,17 +36,26 @@ std::string why(const Error& error, const SocketAddress& address) {
   }
 }
 
-// Would a listener at `other` share or steal the clients of `address`?
-bool collides(const config::ListeningSocket& other, const SocketAddress& address) {
-  if (other.address.port != address.port || other.family != address.ip.family()) return false;
-  return other.address.ip == address.ip;
-}
-
 }  // namespace
 
-bool SocketMaker::is_ours(uint64_t inode) const {
-  return std::any_of(inodes_.begin(), inodes_.end(),
-                     [inode](const auto& entry) { return entry.second.contains(inode); });
+void SocketMaker::look() {
+  foreign_ = config::listening_sockets();
+  std::erase_if(foreign_, [this](const auto& socket) { return ours_.contains(socket.inode); });
+}
+
+std::string SocketMaker::why_taken(const config::BindingKey& key) const {
+  const auto other = config::listener_in_the_way(key, foreign_);
+  return other ? sentence(*other) : std::string();
+}
+
+std::string SocketMaker::why_lost(const config::BindingKey& key) const {
+  const auto other = config::listener_in_the_way(key, foreign_);
+  const auto own = inodes_.find(key);
+  if (!other || own == inodes_.end()) return {};
+  // The other reads the same numbers, so exactly one of us gives way.
+  const bool is_older =
+      std::ranges::all_of(own->second, [&](const uint64_t inode) { return other->inode < inode; });
+  return is_older ? sentence(*other) : std::string();
 }
 
 result<void> SocketMaker::bind_all(const SocketAddress& address, uint32_t shards,
@@ -63,17 +78,10 @@ std::expected<PreparedSockets, std::string> SocketMaker::prepare(const config::B
     addresses.push_back({IpAddress::any(IpFamily::v4), key.port});
     addresses.push_back({IpAddress::any(IpFamily::v6), key.port});
   }
-  // SO_REUSEPORT would silently share the port with another process of the same user, a second
-  // mailrootd for one: the kernel cannot be asked, its tables can (decisions 6).
-  const auto listening = config::listening_sockets();
+  if (std::string taken = why_taken(key); !taken.empty()) return std::unexpected(std::move(taken));
   PreparedSockets prepared;
   prepared.per_shard.resize(shards);
   for (const SocketAddress& address : addresses) {
-    for (const config::ListeningSocket& other : listening) {
-      if (!collides(other, address) || is_ours(other.inode)) continue;
-      discard(key, prepared);
-      return std::unexpected(why(Error{Errc::address_in_use}, address));
-    }
     const auto bound = bind_all(address, shards, prepared);
     // A machine without IPv6 has no [::] to claim; its wildcard is 0.0.0.0 alone.
     const bool no_ipv6_here =
@@ -84,7 +92,10 @@ std::expected<PreparedSockets, std::string> SocketMaker::prepare(const config::B
     return std::unexpected(why(bound.error(), address));
   }
   for (const auto& sockets : prepared.per_shard) {
-    for (const reactor::Descriptor socket : sockets) inodes_[key].insert(inode_of(socket));
+    for (const reactor::Descriptor socket : sockets) {
+      inodes_[key].push_back(inode_of(socket));
+      ours_.insert(inodes_[key].back());
+    }
   }
   return prepared;
 }
@@ -93,6 +104,11 @@ void SocketMaker::discard(const config::BindingKey& key, const PreparedSockets& 
   for (const auto& of_shard : sockets.per_shard) {
     for (const reactor::Descriptor socket : of_shard) control_.close(socket);
   }
+  forget(key);
+}
+
+void SocketMaker::forget(const config::BindingKey& key) {
+  for (const uint64_t inode : inodes_[key]) ours_.erase(inode);
   inodes_.erase(key);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mailroot/config/binding_table.h"
+#include "mailroot/config/proc_net.h"
 #include "mailroot/reactor/reactor.h"
 
 namespace mailroot::server {
@@ -17,25 +18,35 @@ struct PreparedSockets {
   std::vector<std::vector<reactor::Descriptor>> per_shard;
 };
 
-// Knows which listening sockets of this machine are ours.
+// Knows which listening sockets of this machine are ours. SO_REUSEPORT would silently share a port
+// with another process of the same user, a second mailrootd for one: the kernel cannot be asked,
+// its tables can (decisions 6).
 class SocketMaker {
  public:
   explicit SocketMaker(reactor::Reactor& control) : control_(control) {}
 
+  // Looks who else listens on this machine; what follows goes by it.
+  void look();
+  // The sentence why another program is in the way, by the last look; "" when none is.
+  std::string why_taken(const config::BindingKey& key) const;
+  // The same for a key we listen at, when the other came first: two that began at one moment could
+  // not see each other, and one of them has to give way.
+  std::string why_lost(const config::BindingKey& key) const;
   // Binds `key` for `shards` shards without listening (decisions 5). A socket that is bound but
   // does not listen takes no connections, so this can be undone without loss.
   std::expected<PreparedSockets, std::string> prepare(const config::BindingKey& key,
                                                       uint32_t shards);
   void discard(const config::BindingKey& key, const PreparedSockets& sockets);
   // The key's sockets were closed by their shards.
-  void forget(const config::BindingKey& key) { inodes_.erase(key); }
+  void forget(const config::BindingKey& key);
 
  private:
   result<void> bind_all(const SocketAddress& address, uint32_t shards, PreparedSockets& out);
-  bool is_ours(uint64_t inode) const;
 
   reactor::Reactor& control_;
-  std::map<config::BindingKey, std::set<uint64_t>> inodes_;
+  std::map<config::BindingKey, std::vector<uint64_t>> inodes_;
+  std::set<uint64_t> ours_;  // all of them
+  std::vector<config::ListeningSocket> foreign_;
 };
 
 }  // namespace mailroot::server

@@ -125,11 +125,19 @@ task<std::expected<void, std::vector<std::string>>> Supervisor::start(
     }
     state.shards.push_back(std::move(shard));
   }
+  const auto watching = state.addresses.open();  // before sockets are bound: nothing is missed
   co_await state.enter();
   const auto report = co_await state.apply(std::move(snapshot), {});
   state.last_reload = "applied";
   state.leave();
   state.background.spawn(state.watch_homes());
+  if (watching) {
+    state.background.spawn(state.watch_addresses());
+  } else {
+    state.log.write(log::Event(log::Level::warning, "addresses")
+                        .with("reason", describe(watching.error().code))
+                        .with("advice", "reload when an address was added"));
+  }
   MAILROOT_ASSERT(report.applied, "a loaded snapshot always has a plan");
   std::expected<void, std::vector<std::string>> started;
   co_return started;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "address_watch.h"
 #include "mailroot/server/supervisor.h"
 #include "server_shard.h"
 #include "sockets.h"
@@ -51,6 +52,7 @@ struct Supervisor::State_ {
   reactor::task<bool> prepare_server(const config::ServerPlan& plan,
                                      const config::ConfigSnapshot& next,
                                      config::PlanConditions& conditions, Prepared& prepared);
+  bool still_free(config::PlanConditions& conditions, Prepared& prepared);
   reactor::task<void> discard_unused(const config::ReloadPlan& plan, Prepared& prepared);
   reactor::task<void> commit(const config::ReloadPlan& plan, Prepared& prepared,
                              ReloadReport& report);
@@ -71,6 +73,9 @@ struct Supervisor::State_ {
   reactor::task<void> stop_lost_homes();
   reactor::task<void> start_where_space_came();
   reactor::task<bool> may_have_space(std::string directory);
+  std::map<std::string, std::string> lost_ports();
+  reactor::task<void> watch_addresses();
+  bool is_awaited(const AddressNews& news) const;
 
   Policy policy_of(const Record& record) const;
   void note(const Record& record, std::string_view event);
@@ -79,6 +84,7 @@ struct Supervisor::State_ {
   Options options;
   log::Sink& log;
   SocketMaker sockets;
+  AddressWatch addresses;
   Instant started_at;
   config::Service service_at_start;  // what is fixed until a restart
   std::shared_ptr<const config::ConfigSnapshot> snapshot;
@@ -88,6 +94,7 @@ struct Supervisor::State_ {
   std::set<std::string> lacking_space;  // ids: the last start failed for want of it
   Instant next_space_look{};
   std::string last_reload = "none yet";
+  Instant check_ports_at = kNever;
   bool busy = false;
   bool ending = false;
   bool reload_waits = false;  // a reload request is in line; further ones are the same

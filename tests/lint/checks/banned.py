@@ -56,6 +56,8 @@ ALLOWED = [
     ("src/config/", "network", "reads the machine's addresses to check bindings"),
     ("src/base/log", "thread", "hands records to the control thread's sink"),
     ("src/server/sockets.cc", "file", "knows its own sockets by inode, as those tables do"),
+    ("src/server/address_watch.cc", "network", "the kernel's notices of addresses"),
+    ("src/server/address_watch.cc", "file", "closes its own socket"),
     ("src/server/", "thread", "owns the shards' threads"),
     ("include/mailroot/server/", "thread", "owns the shards' threads"),
 ]
