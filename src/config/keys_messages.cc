@@ -169,7 +169,9 @@ std::vector<Key<VS>> message_keys() {
        integer(at(&VS::per_connection_limit), 1, 1'000'000, {"unlimited"}), Reload::live,
        "Outbound: a further connection is opened after this many messages."},
       {"messages.recipients_limit", integer(at(&VS::recipients_limit), 1, 1'000'000),
-       Reload::new_sessions, "Recipients of one message; one more is answered 452."},
+       Reload::new_sessions,
+       "Recipients of one message; one more is answered 452. Outbound: more go in further "
+       "transactions."},
       {"messages.bare_line_feed",
        choice(at(&VS::normalise_bare_line_feed), {{"reject", false}, {"normalise", true}}),
        Reload::new_sessions,

@@ -63,10 +63,7 @@ void put_recipient(std::string& out, const DsnRequest& request, const DsnRecipie
   put_field(out, "Status", status_of(recipient, request.kind));
   if (const smtp::DeliveryOutcome* outcome = recipient.outcome) {
     const std::string_view host = outcome->remote_host;
-    const std::string_view first = host.substr(0, host.find(' '));
-    // A host known by its address alone is an address literal, without port (RFC 3464 2.3.5).
-    const auto literal = SocketAddress::parse(first);
-    const std::string name = literal ? literal->ip.to_literal() : clean(first, utf8, 255);
+    const std::string name = clean(host.substr(0, host.find(' ')), utf8, 255);
     if (!name.empty()) put_field(out, "Remote-MTA", "dns; " + name);
     if (outcome->reply_code != 0)
       put_field(out, "Diagnostic-Code",

@@ -78,10 +78,9 @@ bool ClientSession::State::check_transaction() {
 
   form = binary || (offers.chunking && rules.use_chunking) ? ContentForm::bdat : ContentForm::data;
   if (traits.eight_bit_body && !binary && !offers.eight_bit_mime) {
-    if (traits.downgradable) form = ContentForm::data_downgraded;
-    // A report goes as it is: nobody would tell its receiver that it could not be sent, and what it
-    // returns cannot be encoded anew (RFC 2046 5.2.1).
-    else if (envelope.body != BodyType::seven_bit && !envelope.reverse_path.is_null())
+    if (traits.downgradable)
+      form = ContentForm::data_downgraded;
+    else if (envelope.body != BodyType::seven_bit)
       message_outcome =
           refusal(kMessage, "5.6.3", "the content is 8-bit, and the server lacks 8BITMIME");
   }

@@ -24,6 +24,7 @@ server:
   local-zone: "zone." static
   local-zone: "test." static
   local-zone: "home.arpa." static
+{zones}
 {data}
 # A zone whose only server may not be asked: every question ends in SERVFAIL.
 forward-zone:
@@ -39,18 +40,19 @@ def program():
 
 
 class DnsServer:
-    """`records` are lines of a zone file, all below "zone."; every other name there does not
-    exist."""
+    """`records` are lines of a zone file, all below "zone." or one of `zones`; every other name
+    there does not exist."""
 
-    def __init__(self, world, records):
+    def __init__(self, world, records, zones=()):
         self.world = world
         self.address, self.port = own_address(5), free_port(own_address(5))
         self.directory = world.directory / "unbound"
         self.directory.mkdir()
         data = "\n".join(f"  local-data: '{record}'" for record in records)
+        static = "\n".join(f"  local-zone: \"{zone}\" static" for zone in zones)
         self.file = self.directory / "unbound.conf"
         self.file.write_text(CONFIGURATION.format(directory=self.directory, address=self.address,
-                                                  port=self.port, data=data))
+                                                  port=self.port, data=data, zones=static))
         self.process = None
         self.start()
 

@@ -6,11 +6,13 @@ from waiting import WAIT_SECONDS
 
 
 class Raw:
-    def __init__(self, port, address, receive_buffer_bytes=None):
+    def __init__(self, port, address, receive_buffer_bytes=None, source=None):
         self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.socket.settimeout(WAIT_SECONDS)
         if receive_buffer_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect((address, port))
         self.pending = b""
 

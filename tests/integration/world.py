@@ -54,13 +54,14 @@ class World:
         return self.directory / "virtual-servers.d" / f"{name}.yaml"
 
     def write_server(self, name="default", text="", *, port=None, smart_host=None, relay=True,
-                     home=None, delivery="", address=None):
+                     home=None, delivery="", address=None, default_domain="local.example",
+                     fqdn="mx.local.example"):
         """A virtual server with what nearly every scenario wants; `text` is YAML added to it."""
         lines = [f"name: {name}",
                  f"bindings: [{{ address: \"{address or self.address}\","
                  f" port: {port or self.port} }}]",
-                 "default_domain: local.example",
-                 "fqdn: mx.local.example",
+                 f"default_domain: {default_domain}",
+                 f"fqdn: {fqdn}",
                  f"home_directory: {home or self.directory / 'homes' / name}"]
         if relay:
             lines.append("access: { relay: { allow: [127.0.0.0/8, \"::1\"] } }")

@@ -219,7 +219,33 @@ def scenario_a_new_home_takes_new_mail(world):
     until(lambda: len(world.mail_files("Drop")) == 1, "mail in the old home")
     new_home = world.directory / "homes" / "elsewhere"
     world.write_server(home=new_home)
-    assert world.reload()["result"] == "applied"
+    [report] = world.ctl_json("reload")
+    assert report["changes"] == [
+        "virtual server default: restart, with another home directory"], report
     world.send("ann@local.example")
     until(lambda: world.mail_files("Drop", "elsewhere"), "mail in the new home")
     assert len(world.mail_files("Drop")) == 1
+
+
+def scenario_the_spools_settings_are_live(world):
+    sink = world.sink("--stall", "MAIL")
+    world.write_server(smart_host=sink.smart_host,
+                       text="spool: { materialise_after: 60m, free_min: 0 }\n")
+    world.start()
+    world.send("bob@example.org")
+    until(lambda: world.server()["queue"]["in_transaction"] == 1, "it is being sent")
+    assert world.mail_files("Queue") == []
+    world.write_server(smart_host=sink.smart_host,
+                       text="spool: { materialise_after: 1s, free_min: 1000 GiB }\n")
+    world.ctl("reload")
+    until(lambda: world.mail_files("Queue"), "a file in Queue")
+    until(lambda: mail_reply(world).startswith("452 4.3.1"), "too little space is left")
+    world.write_server(smart_host=sink.smart_host, text="spool: { free_min: 0 }\n")
+    world.ctl("reload")
+    until(lambda: mail_reply(world).startswith("250"), "enough is left")
+
+
+def mail_reply(world):
+    client = world.raw()
+    client.hello()
+    return client.ask(b"MAIL FROM:<ann@sender.example>\r\n")

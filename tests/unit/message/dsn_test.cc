@@ -141,17 +141,6 @@ TEST_CASE("a failure report, whole") {
             "--=_00000001000000000002_1899e99f97a14000--\r\n");
 }
 
-TEST_CASE("a host known by its address alone is a literal without port") {
-  for (const auto& [host, shown] : std::vector<std::pair<std::string, std::string>>{
-           {"127.0.0.1:2525", "[127.0.0.1]"},
-           {"[2001:db8::1]:25", "[IPv6:2001:db8::1]"},
-           {"mx.example.org [192.0.2.1]:25", "mx.example.org"}}) {
-    Setup s;
-    s.outcomes[0].remote_host = host;
-    CHECK(has(s.text(), "Remote-MTA: dns; " + shown + "\r\n"));
-  }
-}
-
 TEST_CASE("its envelope goes back to the sender and asks for nothing") {
   const Dsn dsn = Setup().build();
   CHECK(dsn.envelope.reverse_path.is_null());
