@@ -284,11 +284,27 @@ task<void> Supervisor::State_::start_where_space_came() {
   leave();
 }
 
+// A program that ends, or our own predecessor whose sockets outlived it for a moment.
+task<void> Supervisor::State_::start_where_ports_came_free() {
+  sockets.look();
+  const bool any = std::ranges::any_of(
+      taken_ports, [&](const auto& key) { return sockets.why_taken(key).empty(); });
+  if (!any) co_return;
+  co_await enter();
+  if (!ending) {
+    co_await apply(snapshot, {});
+  }
+  leave();
+}
+
 task<void> Supervisor::State_::watch_homes() {
   while (true) {
     auto slept = co_await control.sleep_until(control.now() + kHomeCheckInterval, {kNever, &scope});
     if (!slept) co_return;
     co_await stop_lost_homes();
+    if (!taken_ports.empty()) {
+      co_await start_where_ports_came_free();
+    }
     if (!lacking_space.empty() && control.now() >= next_space_look) {
       co_await start_where_space_came();
     }

@@ -114,10 +114,23 @@ task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanCon
     for (const ServerPlan& server : plan.servers) {
       const bool ready = co_await prepare_server(server, next, conditions, prepared);
       settled = settled && ready;
+      // From here on each round rules out a server, so there is an end.
+      if (!ready && round >= kPlanRoundsMax) {
+        conditions.cannot_start.emplace(server.server, "its addresses change hands too often");
+      }
     }
-    if (settled && still_free(conditions, prepared)) break;
+    if (!settled || !still_free(conditions, prepared)) continue;
+    note_taken(conditions);
+    co_return plan;
   }
-  co_return plan;
+}
+
+// What other programs have now is looked at until they are gone.
+void Supervisor::State_::note_taken(const PlanConditions& conditions) {
+  taken_ports.clear();
+  for (const auto& [key, reason] : conditions.cannot_open) {
+    if (!sockets.why_taken(key).empty()) taken_ports.insert(key);
+  }
 }
 
 // Homes take their time to open. Who began to listen meanwhile, a second mailrootd that starts

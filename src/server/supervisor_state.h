@@ -76,6 +76,8 @@ struct Supervisor::State_ {
   std::map<std::string, std::string> lost_ports();
   reactor::task<void> watch_addresses();
   bool is_awaited(const AddressNews& news) const;
+  void note_taken(const config::PlanConditions& conditions);
+  reactor::task<void> start_where_ports_came_free();
 
   Policy policy_of(const Record& record) const;
   void note(const Record& record, std::string_view event);
@@ -95,6 +97,7 @@ struct Supervisor::State_ {
   Instant next_space_look{};
   std::string last_reload = "none yet";
   Instant check_ports_at = kNever;
+  std::set<config::BindingKey> taken_ports;  // wanted, and another program listens there
   bool busy = false;
   bool ending = false;
   bool reload_waits = false;  // a reload request is in line; further ones are the same
