@@ -243,14 +243,16 @@ TEST_CASE("what the scan cannot read or list is found later, each once") {
     static Opcode failing;
     failing = opcode;
     run_scenes({[](Scene& scene) -> task<void> {
-                  for (int i = 0; i < 5; ++i) co_await scene.rig.accept(text_of(2000));
+                  for (int i = 0; i < 5; ++i) {
+                    co_await scene.rig.accept(text_of(2000));
+                  }
                   co_await scene.rig.stop();
                 },
                 [](Scene& scene) -> task<void> {
                   std::map<QueueId, int> seen;
                   scene.disk.fail_next(failing, EIO, 2);
-                  co_await scene.rig.spool->scan(
-                      [&seen](const LoadedMessage& message) { ++seen[message.id]; });
+                  const auto count = [&seen](const LoadedMessage& message) { ++seen[message.id]; };
+                  co_await scene.rig.spool->scan(count);
                   CHECK(seen.size() < 5);
                   co_await scene.rig.pause(12'000);
                   CHECK(seen.size() == 5);
