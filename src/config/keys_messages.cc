@@ -179,12 +179,14 @@ std::vector<Key<VS>> message_keys() {
        "never ends the message."},
       {"messages.ndr_copy_to", mailbox_or_nothing(), Reload::live,
        "Who gets a copy of every non-delivery report."},
-      {"messages.badmail.directory", badmail_directory(), Reload::live,
-       "Mail that can neither be delivered nor returned."},
+      {"messages.badmail.directory", badmail_directory(), Reload::restart,
+       "Mail that can neither be delivered nor returned, and files from Pickup that cannot be "
+       "sent. A "
+       "change is seen when the virtual server is started again; what is there stays there."},
       {"messages.badmail.keep", duration(at(&VS::badmail_keep), seconds(1), hours(24 * 3650)),
-       Reload::live, "Older files in it are removed."},
+       Reload::live, "Older messages in it are removed, with their reasons."},
       {"messages.badmail.size_limit", size(at(&VS::badmail_size_limit_bytes), kMiB, 1024 * kTiB),
-       Reload::live, "The oldest files in it are removed beyond this sum."},
+       Reload::live, "The oldest messages in it are removed beyond this sum, never the newest."},
   };
 }
 

@@ -24,8 +24,10 @@ reactor::task<void> drop_message(Engine& engine, Work& work) {
     address = work.router->restamp(address);
   }
   std::string trace = message::return_path_field(work.message.envelope.reverse_path);
-  const result<void> dropped =
-      co_await engine.around.spool.to_drop(work.message, std::move(recipients), std::move(trace));
+  const spool::DropRules rules{work.settings->drop_layout == config::DropLayout::flat,
+                               config::drop_quota(*work.settings)};
+  const result<void> dropped = co_await engine.around.spool.to_drop(
+      work.message, std::move(recipients), std::move(trace), rules);
   if (!dropped) outcome = drop_outcome(dropped.error());
   work.verdict = dropped ? queue::Verdict::worked : queue::Verdict::failed;
   if (!dropped) work.trouble = smtp::summary(outcome);

@@ -143,6 +143,14 @@ int32_t open_file(const Operation& operation) {
 
 }  // namespace
 
+namespace {
+
+WallTime wall_time(const statx_timestamp& stamp) {
+  return WallTime(std::chrono::seconds(stamp.tv_sec) + std::chrono::nanoseconds(stamp.tv_nsec));
+}
+
+}  // namespace
+
 FileStatus file_status_from(const struct statx& found) {
   FileStatus status;
   status.device = (static_cast<uint64_t>(found.stx_dev_major) << 32) | found.stx_dev_minor;
@@ -152,8 +160,8 @@ FileStatus file_status_from(const struct statx& found) {
   status.user = found.stx_uid;
   status.group = found.stx_gid;
   status.link_count = found.stx_nlink;
-  status.modified = WallTime(std::chrono::seconds(found.stx_mtime.tv_sec) +
-                             std::chrono::nanoseconds(found.stx_mtime.tv_nsec));
+  status.modified = wall_time(found.stx_mtime);
+  status.changed = wall_time(found.stx_ctime);
   if ((found.stx_mask & STATX_DIOALIGN) != 0) {
     status.direct_memory_align = found.stx_dio_mem_align;
     status.direct_offset_align = found.stx_dio_offset_align;

@@ -152,6 +152,7 @@ task<void> PickupReader::Impl::finish(PickupFound file, PickupVerdict verdict) {
       auto put = co_await to_badmail(entry, file.name, verdict.reason);
       if (put) {
         dirty.insert(home.pickup.current);
+        home.usage->badmail_added_bytes.fetch_add(file.status.size_bytes);
         service.counters().messages_refused.fetch_add(1, std::memory_order_relaxed);
         tell(file.name, verdict.reason, true);
       } else {

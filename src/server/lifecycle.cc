@@ -18,10 +18,10 @@ namespace {
 constexpr const char* kPickupGroup = "mailroot-pickup";
 
 task<bool> add_here(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy,
-                    uint16_t shards, bool reads_pickup) {
+                    uint16_t shards, bool owns_directories) {
   const std::string id = shared->id;
   auto server = std::make_unique<ServerShard>(shard, std::move(shared), std::move(policy), shards);
-  server->begin(reads_pickup);
+  server->begin(owns_directories);
   shard.add(id, std::move(server));
   co_return true;
 }
@@ -40,17 +40,18 @@ task<bool> remove_here(Shard& shard, std::string id) {
 // The listeners change over in one turn of the loop, then the old one ends at its own pace: no
 // client meets a closed door.
 task<bool> exchange_here(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy,
-                         uint16_t shards, bool reads_pickup, std::vector<config::BindingKey> keys) {
+                         uint16_t shards, bool owns_directories,
+                         std::vector<config::BindingKey> keys) {
   const std::string id = shared->id;
   std::unique_ptr<ServerShard> old = shard.take(id);
-  co_await add_here(shard, std::move(shared), std::move(policy), shards, reads_pickup);
+  co_await add_here(shard, std::move(shared), std::move(policy), shards, owns_directories);
   for (const config::BindingKey& key : keys) shard.adopt(key, *shard.find(id));
   co_await old->stop();
   co_return true;
 }
 
 // Which shard reads a server's Pickup directory.
-bool reads_pickup(const std::string& id, size_t shard, size_t shards) {
+bool owns_directories(const std::string& id, size_t shard, size_t shards) {
   return std::hash<std::string>()(id) % shards == shard;
 }
 
@@ -146,7 +147,7 @@ task<void> Supervisor::State_::add_to_shards(Record& record, std::shared_ptr<Ser
   const auto count = static_cast<uint16_t>(shards.size());
   for (size_t i = 0; i < shards.size(); ++i) {
     Shard* there = shards[i].get();
-    const bool pickup = reads_pickup(record.id, i, shards.size());
+    const bool pickup = owns_directories(record.id, i, shards.size());
     auto work = [there, shared, policy, count, pickup]() -> task<bool> {
       return add_here(*there, shared, policy, count, pickup);
     };
@@ -165,7 +166,7 @@ task<void> Supervisor::State_::exchange_on_shards(Record& record,
   }
   for (size_t i = 0; i < shards.size(); ++i) {
     Shard* there = shards[i].get();
-    const bool pickup = reads_pickup(record.id, i, shards.size());
+    const bool pickup = owns_directories(record.id, i, shards.size());
     auto work = [there, shared, policy, count, pickup, keys]() -> task<bool> {
       return exchange_here(*there, shared, policy, count, pickup, keys);
     };

@@ -13,6 +13,10 @@ spool::SpoolOptions spool_options(const config::VirtualServer& settings) {
   return options;
 }
 
+spool::KeeperRules keeper_rules(const config::VirtualServer& settings) {
+  return {settings.badmail_keep, settings.badmail_size_limit_bytes};
+}
+
 }  // namespace
 
 ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy,
@@ -21,7 +25,10 @@ ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Pol
       shared_(std::move(shared)),
       policy_(std::move(policy)),
       scope_(nullptr),
-      pickup_(shard.reactor(), *this, *shared_->home) {
+      pickup_(shard.reactor(), *this, *shared_->home),
+      keeper_(
+          shard.reactor(), *shared_->home, [this] { return keeper_rules(*policy_.settings); },
+          shared_->id, shard.log()) {
   spool_ = spool::make_spool(shard.reactor(), shard.slabs(), *shared_->home, shard.index(), shards,
                              spool_options(*policy_.settings), shard.log());
   const deliver::Surroundings surroundings{shard.reactor(), *spool_,     shard.resolver(),
@@ -34,10 +41,12 @@ ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Pol
 
 ServerShard::~ServerShard() = default;
 
-void ServerShard::begin(bool reads_pickup) {
+void ServerShard::begin(bool owns_directories) {
   background_.spawn(scan());
   // With the connections: what it takes still goes to the dispatcher, which stops after them.
-  if (reads_pickup) connections_.spawn(pickup_.run(scope_));
+  if (!owns_directories) return;
+  connections_.spawn(pickup_.run(scope_));
+  background_.spawn(keeper_.run(scope_));
 }
 
 void ServerShard::use(Policy policy) {
@@ -94,8 +103,19 @@ std::optional<std::string> ServerShard::access_refusal(const IpAddress& client) 
 std::optional<std::string> ServerShard::relay_refusal(const smtp::Mailbox& recipient,
                                                       const IpAddress& client) const {
   auto decision = policy_.router->decide(recipient, client, false);
-  if (decision.accepted()) return std::nullopt;
-  return std::move(decision.reply);
+  if (!decision.accepted()) return std::move(decision.reply);
+  if (decision.is_local() && policy_.settings->drop_enabled && is_drop_full()) {
+    return "452 4.2.2 The Drop directory is full, try again later";
+  }
+  return std::nullopt;
+}
+
+bool ServerShard::is_drop_full() const {
+  const uint64_t quota = config::drop_quota(*policy_.settings);
+  spool::HomeUsage& usage = *shared_->home->usage;
+  if (quota == 0 || usage.drop_bytes() < quota) return false;
+  usage.drop_was_full = true;
+  return true;
 }
 
 // "@example.com" also means what is below it (RFC 1985 5.3).

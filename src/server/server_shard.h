@@ -16,6 +16,7 @@
 #include "mailroot/route/router.h"
 #include "mailroot/server/shard.h"
 #include "mailroot/spool/home.h"
+#include "mailroot/spool/keeper.h"
 #include "mailroot/spool/spool.h"
 
 namespace mailroot::server {
@@ -44,9 +45,9 @@ class ServerShard final : public receive::Service {
   ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Policy policy, uint16_t shards);
   ~ServerShard() override;
 
-  // Begins to schedule what the Queue directory holds, and to read Pickup on the shard that owns
-  // it (`reads_pickup`).
-  void begin(bool reads_pickup);
+  // Begins to schedule what the Queue directory holds, and on the shard that owns the other
+  // directories to read Pickup and to keep Drop and Badmail.
+  void begin(bool owns_directories);
   void use(Policy policy);
   receive::ConnectionHome connection_home() { return {&scope_, &connections_}; }
   // Ends sessions and deliveries, places hot mail, closes the journal (decisions 22).
@@ -85,6 +86,7 @@ class ServerShard final : public receive::Service {
 
  private:
   reactor::task<void> scan();
+  bool is_drop_full() const;
 
   Shard& shard_;
   std::shared_ptr<ServerShared> shared_;
@@ -98,6 +100,7 @@ class ServerShard final : public receive::Service {
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<deliver::Dispatcher> dispatcher_;
   receive::PickupReader pickup_;
+  spool::Keeper keeper_;
 };
 
 }  // namespace mailroot::server

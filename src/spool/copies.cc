@@ -17,6 +17,11 @@ namespace {
 constexpr uint32_t kCreate = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 constexpr uint32_t kDropMode = 0640;
 
+// As IIS wrote addresses in Drop; programs that read Drop compare these lines.
+std::string bare(const smtp::Mailbox& mailbox) {
+  return mailbox.is_null() ? "<>" : smtp::to_string(mailbox);
+}
+
 }  // namespace
 
 // <id>.reason in Badmail/new, durable.
@@ -87,27 +92,37 @@ task<result<void>> SpoolImpl::to_badmail(QueueId id, std::string reason) {
   auto outcome = co_await write_reason(id, std::move(reason));
   if (!outcome) co_return outcome;
   std::string block = message::encode_queue_header(to_file_header(head), 0).bytes;
+  home_.usage->badmail_added_bytes.fetch_add(block.size() + head.size_bytes);
   outcome = co_await write_copy(home_.badmail, badmail_, message_file_name(id), std::move(block),
                                 *loaded->content);
   co_return outcome;
 }
 
 task<result<void>> SpoolImpl::to_drop(LoadedMessage& message, std::vector<size_t> recipients,
-                                      std::string trace) {
+                                      std::string trace, DropRules rules) {
   if (recipients.empty()) co_return fail(Errc::invalid);
-  std::string head = fmt::format("X-Sender: {}\r\n", smtp::to_path(message.envelope.reverse_path));
+  std::string head = fmt::format("x-sender: {}\r\n", bare(message.envelope.reverse_path));
   for (const size_t index : recipients) {
     if (index >= message.envelope.recipients.size()) co_return fail(Errc::invalid);
-    const smtp::Mailbox& address = message.envelope.recipients[index].address;
-    head += fmt::format("X-Receiver: {}\r\n", smtp::to_path(address));
+    head += fmt::format("x-receiver: {}\r\n", bare(message.envelope.recipients[index].address));
   }
   head += trace;
+  HomeUsage& usage = *home_.usage;
+  const auto size = static_cast<int64_t>(head.size() + message.content->size_bytes());
+  // Full is who has reached the quota: what was accepted while it was not full finds its place.
+  if (rules.quota_bytes != 0 && usage.drop_bytes() >= rules.quota_bytes) {
+    usage.drop_was_full = true;
+    co_return fail(Errc::limit);
+  }
+  usage.drop_added_bytes.fetch_add(size);
   // One attempt may drop some recipients and a later one others: the first names the file, so a
   // repeated attempt overwrites its own copy and no other.
   const size_t first = *std::min_element(recipients.begin(), recipients.end());
   const std::string name = first == 0 ? message_file_name(message.id)
                                       : fmt::format("{}-{}.eml", to_string(message.id), first);
-  auto outcome = co_await write_copy(home_.drop, drop_, name, std::move(head), *message.content);
+  auto outcome = co_await write_copy(home_.drop, rules.flat ? drop_flat_ : drop_, name,
+                                     std::move(head), *message.content);
+  if (!outcome) usage.drop_added_bytes.fetch_sub(size);
   co_return outcome;
 }
 

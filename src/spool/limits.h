@@ -59,4 +59,14 @@ inline constexpr size_t kReadWindowBytes = 64 * kKiB;      // of a file being se
 inline constexpr size_t kHeaderReadBytes = 4 * kKiB;       // first read of a file
 inline constexpr size_t kScanInFlightMax = 16;
 
+// Drop and Badmail (keeper). A directory of a million files is a thousand pages.
+inline constexpr Duration kKeeperInterval = std::chrono::seconds(1);
+inline constexpr Duration kKeeperPause = std::chrono::milliseconds(2);  // between two pages
+inline constexpr int kKeeperRest = 20;  // times as long as the last look took, before the next one
+inline constexpr Duration kDropLookInterval = std::chrono::minutes(5);
+inline constexpr Duration kBadmailLookInterval = std::chrono::hours(1);
+inline constexpr size_t kBadmailCandidatesMax = 4096;  // the oldest files of one look
+inline constexpr uint64_t kBadmailToldMax = 100;  // removed files named in the log, of one look
+inline constexpr Duration kTemporaryKeep = std::chrono::hours(36);  // of files left in tmp
+
 }  // namespace mailroot::spool

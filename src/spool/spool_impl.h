@@ -72,7 +72,7 @@ class SpoolImpl final : public Spool, private JournalClient {
   reactor::task<CommitResult> settle(Settlement settlement, std::vector<Caused> caused) override;
   reactor::task<result<void>> to_badmail(QueueId id, std::string reason) override;
   reactor::task<result<void>> to_drop(LoadedMessage& message, std::vector<size_t> recipients,
-                                      std::string trace) override;
+                                      std::string trace, DropRules rules) override;
   reactor::task<void> scan(
       std::function<void(const LoadedMessage& header_without_content)> found) override;
   reactor::task<void> close() override;
@@ -188,7 +188,7 @@ class SpoolImpl final : public Spool, private JournalClient {
   log::Sink& log_;
 
   reactor::TaskGroup tasks_;
-  DirectorySync temporary_, fresh_, current_, badmail_, drop_;
+  DirectorySync temporary_, fresh_, current_, badmail_, drop_, drop_flat_;
   InodePool pool_;
   DraftWorld drafts_;
   Journal journal_;

@@ -144,14 +144,14 @@ void Ledger::take_report(std::string_view sender, std::string_view content,
 
 void Ledger::dropped(std::string_view name, std::string_view file) {
   const std::string_view content =
-      behind_fields(file, {"X-Sender", "X-Receiver", "Return-Path", "Received"});
+      behind_fields(file, {"x-sender", "x-receiver", "Return-Path", "Received"});
   std::string_view head = file.substr(0, file.size() - content.size());
-  constexpr std::string_view kReceiver = "X-Receiver: <";
+  constexpr std::string_view kReceiver = "x-receiver: ";
   size_t receivers = 0;
   for (size_t at = head.find(kReceiver); at != std::string_view::npos;
        at = head.find(kReceiver, at + 1)) {
     const size_t begin = at + kReceiver.size();
-    const std::string address(head.substr(begin, head.find('>', begin) - begin));
+    const std::string address(head.substr(begin, head.find('\r', begin) - begin));
     ++receivers;
     Submission* submission = of_recipient(address);
     if (submission == nullptr || submission->content != content) {

@@ -186,6 +186,13 @@ struct VirtualServer {
   std::string content_digest;  // of all values, resolved: unchanged servers are recognised by it
 };
 
+// drop.quota in bytes; 0 = unlimited.
+inline uint64_t drop_quota(const VirtualServer& server) {
+  constexpr uint64_t kMessages = 10;  // as in IIS
+  return server.drop_quota_bytes != 0 ? server.drop_quota_bytes
+                                      : server.size_limit_bytes * kMessages;
+}
+
 struct ConfigSnapshot {
   Service service;
   std::string file;  // of the service

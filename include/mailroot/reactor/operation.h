@@ -60,6 +60,7 @@ struct FileStatus {
   uint32_t group = 0;
   uint64_t link_count = 0;
   WallTime modified{};
+  WallTime changed{};                // of content, name or permissions (ctime)
   uint32_t direct_memory_align = 0;  // STATX_DIOALIGN; 0 = O_DIRECT not known to work
   uint32_t direct_offset_align = 0;
 };

@@ -29,7 +29,11 @@ struct SpoolOptions {
   uint64_t free_min_bytes = 256 * kMiB;                  // below: 452 4.3.1 at MAIL
   uint64_t journal_body_max_bytes = 256 * kKiB;          // larger bodies stream to a Queue file
   bool scrub = false;                                    // truncate recycled files
-  bool drop_flat = false;                                // Drop/<id>.eml instead of Drop/new/
+};
+
+struct DropRules {
+  bool flat = false;         // Drop/<id>.eml instead of Drop/new/<id>.eml
+  uint64_t quota_bytes = 0;  // of all files in Drop; 0 = unlimited
 };
 
 // One letter a recipient, overwritten in place in the Queue file. `failed` keeps a message in the
@@ -137,12 +141,12 @@ class Spool {
   // Writes the message into Badmail/new beside a readable `<id>.reason`; durable when it returns.
   // The caller settles afterwards.
   virtual reactor::task<result<void>> to_badmail(QueueId id, std::string reason) = 0;
-  // Writes the message for `recipients` (indexes) into Drop with X-Sender, X-Receiver and `trace`
-  // (Return-Path) on top; synced when it returns. Repeating it for the same id overwrites, so a
-  // crash between this and settle leaves no second copy.
+  // Writes the message for `recipients` (indexes) into Drop with x-sender, x-receiver (as IIS wrote
+  // them) and `trace` (Return-Path) on top; synced when it returns. Repeating it for the same id
+  // overwrites, so a crash between this and settle leaves no second copy. limit: Drop is full.
   virtual reactor::task<result<void>> to_drop(LoadedMessage& message,
-                                              std::vector<size_t> recipients,
-                                              std::string trace) = 0;
+                                              std::vector<size_t> recipients, std::string trace,
+                                              DropRules rules) = 0;
 
   // Lists Queue/new and Queue/cur and reports each message of this shard, in the background; shard
   // 0 first those that recovery left in the old segments.

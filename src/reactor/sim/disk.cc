@@ -217,7 +217,7 @@ void Disk::status_of(InodeId id, FileStatus& out) const {
   out.user = inode.user;
   out.group = inode.group;
   out.link_count = inode.links;
-  out.modified = inode.modified;
+  out.modified = out.changed = inode.modified;
   if (inode.kind == InodeKind::directory) {
     ++out.link_count;
     for (const auto& [name, child] : inode.names) {

@@ -49,7 +49,7 @@ def scenario_local_domain_goes_to_drop(world):
     world.send(["postmaster@local.example", "Ann.Smith@LOCAL.example"])
     until(lambda: world.mail_files("Drop"), "a file in Drop")
     text = world.mail_files("Drop")[0].read_text()
-    assert "X-Sender: <ann@sender.example>" in text, text
+    assert "x-sender: ann@sender.example\n" in text, text
     assert "Ann.Smith@local.example" in text, text
     assert "Return-Path: <ann@sender.example>" in text, text
     assert "Hello." in text, text

@@ -159,14 +159,15 @@ reactor::task<result<void>> FakeSpool::to_badmail(QueueId id, std::string reason
 }
 
 reactor::task<result<void>> FakeSpool::to_drop(spool::LoadedMessage& message,
-                                               std::vector<size_t> recipients, std::string trace) {
+                                               std::vector<size_t> recipients, std::string trace,
+                                               spool::DropRules rules) {
   co_await reactor_.yield();
   if (!drop_faults.empty()) {
     const Error error = drop_faults.front();
     drop_faults.pop_front();
     co_return std::unexpected(error);
   }
-  dropped.push_back({message.id, std::move(recipients), std::move(trace)});
+  dropped.push_back({message.id, std::move(recipients), std::move(trace), rules});
   co_return result<void>();
 }
 

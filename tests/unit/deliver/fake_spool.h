@@ -37,7 +37,7 @@ class FakeSpool final : public spool::Spool {
                                             std::vector<Caused> caused) override;
   reactor::task<result<void>> to_badmail(QueueId id, std::string reason) override;
   reactor::task<result<void>> to_drop(spool::LoadedMessage& message, std::vector<size_t> recipients,
-                                      std::string trace) override;
+                                      std::string trace, spool::DropRules rules) override;
   reactor::task<void> scan(std::function<void(const spool::LoadedMessage&)> found) override;
   reactor::task<void> close() override;
   spool::SpoolCounters counters() const override { return {}; }
@@ -46,6 +46,7 @@ class FakeSpool final : public spool::Spool {
     QueueId id;
     std::vector<size_t> recipients;
     std::string trace;
+    spool::DropRules rules;
   };
   std::map<QueueId, StoredMessage> messages;
   std::vector<spool::Settlement> settlements;

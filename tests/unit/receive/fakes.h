@@ -100,7 +100,8 @@ class FakeSpool final : public spool::Spool {
   task<result<void>> to_badmail(QueueId, std::string) override {
     co_return fail(Errc::unsupported);
   }
-  task<result<void>> to_drop(spool::LoadedMessage&, std::vector<size_t>, std::string) override {
+  task<result<void>> to_drop(spool::LoadedMessage&, std::vector<size_t>, std::string,
+                             spool::DropRules) override {
     co_return fail(Errc::unsupported);
   }
   task<void> scan(std::function<void(const spool::LoadedMessage&)>) override { co_return; }

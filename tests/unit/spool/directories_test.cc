@@ -69,9 +69,7 @@ TEST_CASE("Drop gets one file for the recipients of one attempt, in either layou
   for (const bool layout : {false, true}) {
     flat = layout;
     run_spool([](Rig& rig, const TemporaryDirectory& directory) -> task<void> {
-      SpoolOptions options = eager();
-      options.drop_flat = flat;
-      const bool started = co_await rig.start(directory.sub("home"), options);
+      const bool started = co_await rig.start(directory.sub("home"), eager());
       REQUIRE(started);
       QueueId id;
       const CommitResult outcome =
@@ -81,22 +79,22 @@ TEST_CASE("Drop gets one file for the recipients of one attempt, in either layou
       REQUIRE(message.has_value());
       for (int repeat = 0; repeat < 2; ++repeat) {
         const auto dropped =
-            co_await rig.spool->to_drop(*message, {0, 2}, "Return-Path: <a@b>\r\n");
+            co_await rig.spool->to_drop(*message, {0, 2}, "Return-Path: <a@b>\r\n", {flat, 0});
         REQUIRE(dropped.has_value());
       }
-      const auto later = co_await rig.spool->to_drop(*message, {1}, "");
+      const auto later = co_await rig.spool->to_drop(*message, {1}, "", {flat, 0});
       REQUIRE(later.has_value());
       const std::string base = directory.sub(flat ? "home/Drop/" : "home/Drop/new/");
       CHECK(read_file(base + to_string(id) + ".eml") ==
-            "X-Sender: <ann@example.com>\r\nX-Receiver: <bob@example.org>\r\n"
-            "X-Receiver: <zoe@example.org>\r\nReturn-Path: <a@b>\r\n" +
+            "x-sender: ann@example.com\r\nx-receiver: bob@example.org\r\n"
+            "x-receiver: zoe@example.org\r\nReturn-Path: <a@b>\r\n" +
                 text_of(3000));
       CHECK(read_file(base + to_string(id) + "-1.eml") ==
-            "X-Sender: <ann@example.com>\r\nX-Receiver: <eve@example.org>\r\n" + text_of(3000));
+            "x-sender: ann@example.com\r\nx-receiver: eve@example.org\r\n" + text_of(3000));
       CHECK(list(directory.sub("home/Drop/tmp")).empty());
-      const auto nobody = co_await rig.spool->to_drop(*message, {}, "");
+      const auto nobody = co_await rig.spool->to_drop(*message, {}, "", {flat, 0});
       CHECK_FALSE(nobody.has_value());
-      const auto unknown = co_await rig.spool->to_drop(*message, {7}, "");
+      const auto unknown = co_await rig.spool->to_drop(*message, {7}, "", {flat, 0});
       CHECK_FALSE(unknown.has_value());
     });
   }
