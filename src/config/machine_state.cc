@@ -186,10 +186,11 @@ MachineState look_at_machine(const std::string& control_socket) {
 
 std::optional<ListeningSocket> listener_in_the_way(const BindingKey& key,
                                                    const std::vector<ListeningSocket>& foreign) {
+  std::optional<ListeningSocket> first;
   for (const ListeningSocket& other : foreign) {
-    if (collides(other, key)) return other;
+    if (collides(other, key) && (!first || other.inode < first->inode)) first = other;
   }
-  return std::nullopt;
+  return first;
 }
 
 std::string why_not_listen(const BindingKey& key, const MachineState& state) {

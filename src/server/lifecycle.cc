@@ -201,14 +201,17 @@ task<void> Supervisor::State_::close_shared(ServerShared& shared) {
 }
 
 // Servers whose port another program has had since a moment before we took it (decisions 6).
-std::map<std::string, std::string> Supervisor::State_::lost_ports() {
+std::map<std::string, std::string> Supervisor::State_::lost_ports(
+    std::set<config::BindingKey>& lost_keys) {
   std::map<std::string, std::string> lost;
   if (control.now() < check_ports_at) return lost;
   check_ports_at = kNever;
   sockets.look();
   for (const auto& [key, holder] : table->sockets()) {
     std::string reason = sockets.why_lost(key);
-    if (!reason.empty()) lost.emplace(holder, std::move(reason));
+    if (reason.empty()) continue;
+    lost.emplace(holder, std::move(reason));
+    lost_keys.insert(key);
   }
   return lost;
 }
@@ -220,7 +223,8 @@ task<void> Supervisor::State_::stop_lost_homes() {
   for (const auto& [id, record] : records) {
     if (record.shared != nullptr) running.emplace(id, record.shared);
   }
-  std::map<std::string, std::string> lost = lost_ports();
+  std::set<config::BindingKey> lost_keys;
+  std::map<std::string, std::string> lost = lost_ports(lost_keys);
   for (const auto& [id, shared] : running) {
     auto checked = co_await spool::check_home(control, *shared->home);
     if (!checked) lost[id] = "its home directory is no longer there or was replaced";
@@ -238,6 +242,7 @@ task<void> Supervisor::State_::stop_lost_homes() {
   }
   if (!ending && !conditions.must_stop.empty()) {
     co_await apply(snapshot, std::move(conditions));
+    taken_ports.merge(lost_keys);
   }
   leave();
 }

@@ -107,29 +107,24 @@ task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanCon
   for (auto& [id, reason] : config::shared_homes(next, at_home)) {
     conditions.cannot_start.emplace(id, std::move(reason));
   }
+  taken_ports.clear();
   for (int round = 0;; ++round) {
     ReloadPlan plan = config::plan_reload(*table, next, conditions);
-    sockets.look();
     bool settled = true;
     for (const ServerPlan& server : plan.servers) {
-      const bool ready = co_await prepare_server(server, next, conditions, prepared);
+      const bool ready = co_await prepare_home(server, next, conditions, prepared);
+      settled = settled && ready;
+    }
+    sockets.look();  // homes take their time: a port may have come free
+    for (const ServerPlan& server : plan.servers) {
+      const bool ready = prepare_sockets(server, conditions, prepared);
       settled = settled && ready;
       // From here on each round rules out a server, so there is an end.
       if (!ready && round >= kPlanRoundsMax) {
         conditions.cannot_start.emplace(server.server, "its addresses change hands too often");
       }
     }
-    if (!settled || !still_free(conditions, prepared)) continue;
-    note_taken(conditions);
-    co_return plan;
-  }
-}
-
-// What other programs have now is looked at until they are gone.
-void Supervisor::State_::note_taken(const PlanConditions& conditions) {
-  taken_ports.clear();
-  for (const auto& [key, reason] : conditions.cannot_open) {
-    if (!sockets.why_taken(key).empty()) taken_ports.insert(key);
+    if (settled && still_free(conditions, prepared)) co_return plan;
   }
 }
 
@@ -145,6 +140,7 @@ bool Supervisor::State_::still_free(PlanConditions& conditions, Prepared& prepar
       continue;
     }
     sockets.discard(at->first, at->second);
+    taken_ports.insert(at->first);
     conditions.cannot_open[at->first] = std::move(taken);
     at = prepared.sockets.erase(at);
     all = false;
@@ -152,34 +148,39 @@ bool Supervisor::State_::still_free(PlanConditions& conditions, Prepared& prepar
   return all;
 }
 
-task<bool> Supervisor::State_::prepare_server(const ServerPlan& plan, const ConfigSnapshot& next,
-                                              PlanConditions& conditions, Prepared& prepared) {
-  bool ready = true;
+task<bool> Supervisor::State_::prepare_home(const ServerPlan& plan, const ConfigSnapshot& next,
+                                            PlanConditions& conditions, Prepared& prepared) {
   const bool needs_home = plan.action == ServerAction::start || plan.home_changed;
-  if (needs_home && !prepared.homes.contains(plan.server)) {
-    const auto settings = find_settings(next, plan.server);
-    MAILROOT_ASSERT(settings != nullptr, "a server that starts is in the snapshot");
-    auto shared = co_await open_shared(*settings);
-    lacking_space.erase(plan.server);
-    if (shared) {
-      prepared.homes.emplace(plan.server, std::move(*shared));
-    } else {
-      if (shared.error().error.code == Errc::no_space) lacking_space.insert(plan.server);
-      conditions.cannot_start[plan.server] = std::move(shared.error().sentence);
-      ready = false;
-    }
+  if (!needs_home || prepared.homes.contains(plan.server)) co_return true;
+  const auto settings = find_settings(next, plan.server);
+  MAILROOT_ASSERT(settings != nullptr, "a server that starts is in the snapshot");
+  auto shared = co_await open_shared(*settings);
+  lacking_space.erase(plan.server);
+  if (shared) {
+    prepared.homes.emplace(plan.server, std::move(*shared));
+    co_return true;
   }
+  if (shared.error().error.code == Errc::no_space) lacking_space.insert(plan.server);
+  conditions.cannot_start[plan.server] = std::move(shared.error().sentence);
+  co_return false;
+}
+
+bool Supervisor::State_::prepare_sockets(const ServerPlan& plan, PlanConditions& conditions,
+                                         Prepared& prepared) {
   for (const config::BindingKey& key : plan.open) {
-    if (!ready || prepared.sockets.contains(key)) continue;
+    if (conditions.cannot_start.contains(plan.server)) return false;
+    if (prepared.sockets.contains(key)) continue;
     auto made = sockets.prepare(key, static_cast<uint32_t>(shards.size()));
     if (made) {
       prepared.sockets.emplace(key, std::move(*made));
-    } else {
-      conditions.cannot_open[key] = made.error();
-      ready = false;
+      continue;
     }
+    // What another program has now is looked at until it is gone, which may be at once.
+    if (!sockets.why_taken(key).empty()) taken_ports.insert(key);
+    conditions.cannot_open[key] = std::move(made.error());
+    return false;
   }
-  co_return ready;
+  return true;
 }
 
 task<void> Supervisor::State_::discard_unused(const ReloadPlan& plan, Prepared& prepared) {

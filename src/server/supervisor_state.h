@@ -49,9 +49,11 @@ struct Supervisor::State_ {
                                           const config::ReloadPlan& plan, Prepared& prepared);
   reactor::task<config::ReloadPlan> prepare(const config::ConfigSnapshot& next,
                                             config::PlanConditions conditions, Prepared& prepared);
-  reactor::task<bool> prepare_server(const config::ServerPlan& plan,
-                                     const config::ConfigSnapshot& next,
-                                     config::PlanConditions& conditions, Prepared& prepared);
+  reactor::task<bool> prepare_home(const config::ServerPlan& plan,
+                                   const config::ConfigSnapshot& next,
+                                   config::PlanConditions& conditions, Prepared& prepared);
+  bool prepare_sockets(const config::ServerPlan& plan, config::PlanConditions& conditions,
+                       Prepared& prepared);
   bool still_free(config::PlanConditions& conditions, Prepared& prepared);
   reactor::task<void> discard_unused(const config::ReloadPlan& plan, Prepared& prepared);
   reactor::task<void> commit(const config::ReloadPlan& plan, Prepared& prepared,
@@ -73,10 +75,9 @@ struct Supervisor::State_ {
   reactor::task<void> stop_lost_homes();
   reactor::task<void> start_where_space_came();
   reactor::task<bool> may_have_space(std::string directory);
-  std::map<std::string, std::string> lost_ports();
+  std::map<std::string, std::string> lost_ports(std::set<config::BindingKey>& lost_keys);
   reactor::task<void> watch_addresses();
   bool is_awaited(const AddressNews& news) const;
-  void note_taken(const config::PlanConditions& conditions);
   reactor::task<void> start_where_ports_came_free();
 
   Policy policy_of(const Record& record) const;

@@ -48,7 +48,8 @@ MachineState look_at_machine(const std::string& control_socket);
 
 // A sentence that says why nobody can listen there now, or "".
 std::string why_not_listen(const BindingKey& key, const MachineState& state);
-// The listener that stands in the way; nothing when none does.
+// The listener that stands in the way, of several the one with the lowest inode; nothing when none
+// does.
 std::optional<ListeningSocket> listener_in_the_way(const BindingKey& key,
                                                    const std::vector<ListeningSocket>& foreign);
 

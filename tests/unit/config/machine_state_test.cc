@@ -54,6 +54,19 @@ std::string server_text(const std::string& home, uint16_t port) {
 
 }  // namespace
 
+TEST_CASE("of several listeners the same one is named, whoever looks and in whatever order") {
+  const SocketAddress address{*IpAddress::parse("127.0.0.1"), 25};
+  const ListeningSocket older{address, IpFamily::v4, 4};
+  const ListeningSocket younger{address, IpFamily::v4, 6};
+  const ListeningSocket elsewhere{{*IpAddress::parse("127.0.0.2"), 25}, IpFamily::v4, 1};
+  for (const auto& seen : {std::vector{younger, older, elsewhere}, {older, elsewhere, younger}}) {
+    const auto found = listener_in_the_way(key("127.0.0.1", 25), seen);
+    REQUIRE(found.has_value());
+    CHECK(found->inode == 4);
+  }
+  CHECK(!listener_in_the_way(key("127.0.0.3", 25), {older, younger}).has_value());
+}
+
 TEST_CASE("a port of another program is found, and the program named") {
   const Listener foreign("127.0.0.1");
   const MachineState state = look_at_machine("/nonexistent/control.sock");
