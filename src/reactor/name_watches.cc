@@ -22,7 +22,10 @@ result<void> NameWatch::add(Descriptor directory) {
   return {};
 }
 
-std::vector<NameEvent> NameWatch::take() { return std::exchange(events_, {}); }
+std::vector<NameEvent> NameWatch::take() {
+  if (!ids_.empty()) reactor_.name_watches().hand_out();
+  return std::exchange(events_, {});
+}
 
 void NameWatch::give(NameEvent event) {
   if (events_.size() >= kNameEventsMax) event.kind = NameEventKind::lost;
@@ -90,8 +93,15 @@ void NameWatches::readable(Operation& operation, const Completion& completion) {
 }
 
 void NameWatches::hand_out() {
-  read_.clear();
-  if (!reactor_.backend().read_name_events(instance_, read_)) return;
+  // Bounded: who writes faster than we read is heard of at the next call.
+  for (size_t reads = 0; reads < kNameReadsMax; ++reads) {
+    read_.clear();
+    if (!reactor_.backend().read_name_events(instance_, read_) || read_.empty()) return;
+    hand_out_read();
+  }
+}
+
+void NameWatches::hand_out_read() {
   for (WatchedName& event : read_) {
     if (event.kind == NameEventKind::lost) {
       lose_everything();

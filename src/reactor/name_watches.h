@@ -15,6 +15,7 @@ class NameWatches : private Operation {
   ~NameWatches();
   result<int> add(NameWatch& watch, Descriptor directory);
   void remove(NameWatch& watch);
+  void hand_out();  // what the kernel has
 
  private:
   struct Watched {
@@ -23,7 +24,7 @@ class NameWatches : private Operation {
   };
   static void readable(Operation& operation, const Completion& completion);
   void arm();
-  void hand_out();
+  void hand_out_read();
   void lose_everything();
 
   Reactor& reactor_;

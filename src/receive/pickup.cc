@@ -46,9 +46,9 @@ task<void> PickupReader::Impl::run(reactor::CancelScope& scope) {
     hear(watch);
     const bool takes = may_take() && !is_resting();
     if (takes && (must_scan || reactor.now() >= next_scan)) {
-      co_await look_at_everything();
+      co_await look_at_everything(watch);
     } else if (takes) {
-      co_await look_at_names();
+      co_await look_at_names(watch);
     }
     if (takes) start_ready(scope);
     // Beside the files, not between them: a sync waits for the disk.
@@ -127,7 +127,7 @@ Descriptor PickupReader::Impl::directory_of(PickupPlace place) const {
   return home.pickup.top;
 }
 
-task<void> PickupReader::Impl::look_at_everything() {
+task<void> PickupReader::Impl::look_at_everything(reactor::NameWatch& watch) {
   const Instant began = reactor.now();
   must_scan = false;
   candidates.begin_scan();
@@ -145,6 +145,11 @@ task<void> PickupReader::Impl::look_at_everything() {
   const Instant ended = reactor.now();
   const Duration interval = is_watching ? Duration(kPickupScanInterval) : Duration(kPickupInterval);
   next_scan = ended + std::max(interval, (ended - began) * kPickupScanRest);
+  // A file that came while we looked may have been passed by and its successor seen.
+  hear(watch);
+  for (const PickupKey& key : candidates.to_look(reactor.now(), kPickupNamesMax)) {
+    co_await look_at(key);
+  }
 }
 
 task<result<void>> PickupReader::Impl::look_in(PickupPlace place) {
@@ -174,18 +179,22 @@ task<result<void>> PickupReader::Impl::look_in(PickupPlace place) {
 }
 
 // The names of which something was heard, and those that may be complete by now.
-task<void> PickupReader::Impl::look_at_names() {
+task<void> PickupReader::Impl::look_at_names(reactor::NameWatch& watch) {
   const std::vector<PickupKey> keys = candidates.to_look(reactor.now(), kPickupSingleLooksMax + 1);
   if (keys.size() > kPickupSingleLooksMax) {
-    co_await look_at_everything();
+    co_await look_at_everything(watch);
     co_return;
   }
   for (const PickupKey& key : keys) {
-    auto status = co_await reactor.stat_at(directory_of(key.place), key.entry);
-    std::optional<FileStatus> found;
-    if (status) found = *status;
-    candidates.looked(key, found, reactor.now(), reactor.wall_now());
+    co_await look_at(key);
   }
+}
+
+task<void> PickupReader::Impl::look_at(PickupKey key) {
+  auto status = co_await reactor.stat_at(directory_of(key.place), key.entry);
+  std::optional<FileStatus> found;
+  if (status) found = *status;
+  candidates.looked(std::move(key), found, reactor.now(), reactor.wall_now());
 }
 
 task<void> PickupReader::Impl::remove_held(std::string entry, uint64_t inode) {

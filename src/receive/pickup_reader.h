@@ -50,9 +50,10 @@ struct PickupReader::Impl {
   bool is_resting() const { return reactor.now() < rest_until; }
   Instant next_wake(bool may_take_now) const;
   reactor::Descriptor directory_of(PickupPlace place) const;
-  reactor::task<void> look_at_everything();
+  reactor::task<void> look_at_everything(reactor::NameWatch& watch);
   reactor::task<result<void>> look_in(PickupPlace place);
-  reactor::task<void> look_at_names();
+  reactor::task<void> look_at_names(reactor::NameWatch& watch);
+  reactor::task<void> look_at(PickupKey key);
   reactor::task<void> remove_held(std::string entry, uint64_t inode);
   void start_ready(reactor::CancelScope& scope);
   reactor::task<void> run_syncer();

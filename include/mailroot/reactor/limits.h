@@ -28,6 +28,7 @@ inline constexpr size_t kGatherMax = 64;
 inline constexpr size_t kDirectoryPageBytes = 32 * 1024;
 // Name events that wait for one NameWatch; beyond they are given up for one `lost`.
 inline constexpr size_t kNameEventsMax = 16'384;
+inline constexpr size_t kNameReadsMax = 32;  // of 64 KiB, at one time
 
 struct ReactorLimits {
   uint32_t resumptions_per_turn = 256;

@@ -31,7 +31,8 @@ class NameWatch {
 
   // unsupported, or what the kernel says (no_memory, too_many_files, busy: watched already).
   result<void> add(Descriptor directory);
-  // Oldest first. A single `lost` stands for all that was.
+  // All up to this call, also what the kernel has not announced yet; oldest first. A single `lost`
+  // stands for all that was.
   std::vector<NameEvent> take();
   bool has_events() const { return !events_.empty(); }
 
