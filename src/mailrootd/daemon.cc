@@ -17,6 +17,7 @@
 #include "mailroot/control/protocol_logs.h"
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/server/supervisor.h"
+#include "service_manager.h"
 
 namespace mailroot {
 
@@ -69,13 +70,52 @@ struct Daemon {
   log::Sink& log;
   int signals;
   int exit_code = 0;
+  ServiceManager manager = {};
+  uint32_t reloads_waiting = 0;
+  bool complained = false;  // that the manager could not be told: once is enough
+  std::string refused_reload = {};
+  reactor::CancelScope reporting{nullptr};
 
   task<void> live(std::vector<log::Sink*> shard_logs, Snapshot snapshot);
   task<void> obey_signals();
   task<void> reload();
+  task<void> report();
+  void note(bool told);
 };
 
-task<void> Daemon::reload() { co_await supervisor.reload(); }
+// systemd waits for the READY after a RELOADING: it comes with the end of the last reload in line.
+task<void> Daemon::reload() {
+  ++reloads_waiting;
+  note(manager.reloading());
+  const auto outcome = co_await supervisor.reload();
+  refused_reload = outcome.applied ? "" : outcome.problems.front();
+  const auto servers = co_await supervisor.servers();
+  if (--reloads_waiting == 0) note(manager.ready(status_line(servers, refused_reload)));
+}
+
+// Tells the service manager that we live, when every shard has answered: with one that is stuck
+// this waits for it, says nothing, and the watchdog's time runs out.
+task<void> Daemon::report() {
+  if (!manager.is_there()) co_return;
+  while (true) {
+    auto slept =
+        co_await control.sleep_until(control.now() + manager.interval(), {kNever, &reporting});
+    if (!slept) co_return;
+    co_await supervisor.ask_shards();
+    const auto servers = co_await supervisor.servers();
+    if (reporting.is_cancelled()) co_return;
+    note(manager.alive());
+    if (reloads_waiting == 0) note(manager.status(status_line(servers, refused_reload)));
+  }
+}
+
+void Daemon::note(bool told) {
+  if (told || complained) return;
+  complained = true;
+  log.write(log::Event(log::Level::warning, "service-manager")
+                .with("reason", std::strerror(errno))
+                .with("advice", "it cannot be told; see $NOTIFY_SOCKET"));
+}
 
 // SIGHUP reloads, SIGTERM and SIGINT end. A second one ends at once: accepted mail is on disk.
 task<void> Daemon::obey_signals() {
@@ -109,8 +149,13 @@ task<void> Daemon::live(std::vector<log::Sink*> shard_logs, Snapshot snapshot) {
   log.write(log::Event(log::Level::info, "ready")
                 .with("version", MAILROOT_VERSION)
                 .with("io", supervisor.service().io));
+  const auto servers = co_await supervisor.servers();
+  note(manager.ready(status_line(servers, refused_reload)));
+  serving.spawn(report());
   co_await obey_signals();
   log.write(log::Event(log::Level::info, "stopping"));
+  note(manager.stopping());
+  reporting.cancel();
   sigset_t final_signals;
   sigemptyset(&final_signals);
   sigaddset(&final_signals, SIGTERM);

@@ -164,6 +164,14 @@ ServiceView Supervisor::service() const {
   return view;
 }
 
+task<void> Supervisor::ask_shards() {
+  State_& state = *state_;
+  for (size_t i = 0; i < state.shards.size(); ++i) {
+    auto work = []() -> task<bool> { co_return true; };
+    co_await on_shard<bool>(state.control, *state.shards[i], std::move(work));
+  }
+}
+
 task<std::vector<ServerView>> Supervisor::servers() {
   State_& state = *state_;
   std::vector<ServerView> views;

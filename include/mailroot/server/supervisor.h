@@ -116,6 +116,8 @@ class Supervisor {
   ServiceView service() const;
   queue::Moment moment() const;  // both clocks of the control thread
   reactor::task<std::vector<ServerView>> servers();
+  // Completed when the loop of every shard has turned; never while one is stuck.
+  reactor::task<void> ask_shards();
   // One page of at most `max` messages; of all servers when `server` is empty. Shards and servers
   // are walked one after the other, so no shard is held for long.
   reactor::task<QueuePage> list_queue(std::string server, uint64_t cursor, uint32_t max);
