@@ -1,5 +1,7 @@
 // Reload: plan, prepare, commit, retire (architecture 12, decisions 1-6). Until commit begins
 // nothing that runs has noticed anything.
+#include <algorithm>
+
 #include "limits.h"
 #include "mailroot/base/assert.h"
 #include "mailroot/config/machine_state.h"
@@ -64,7 +66,31 @@ task<bool> take_sockets(Shard& shard, std::string id, std::vector<config::Bindin
   co_return all;
 }
 
+// A home that `next` gives to another server than the one that runs in it.
+bool changes_hands(const Record& record, const ConfigSnapshot& next) {
+  if (record.shared == nullptr) return false;
+  const std::string& home = record.shared->home->path;
+  const auto settings = find_settings(next, record.id);
+  if (settings != nullptr && settings->home_directory == home) return false;
+  return std::ranges::any_of(next.servers,
+                             [&](const auto& server) { return server->home_directory == home; });
+}
+
 }  // namespace
+
+// A home has one lock, so who gives it up in this reload (its file was renamed, or two servers
+// exchange their homes) ends before the next opens it; who is still defined then starts again.
+task<std::vector<std::string>> Supervisor::State_::vacate_homes(const ConfigSnapshot& next,
+                                                                PlanConditions& conditions) {
+  PlanConditions ends;
+  for (const auto& [id, record] : records) {
+    if (changes_hands(record, next)) ends.stop.insert(id);
+  }
+  if (ends.stop.empty()) co_return std::vector<std::string>{};
+  conditions.start.insert(ends.stop.begin(), ends.stop.end());
+  auto report = co_await apply(snapshot, std::move(ends));
+  co_return std::move(report.changes);
+}
 
 task<ReloadReport> Supervisor::State_::apply(std::shared_ptr<const ConfigSnapshot> next,
                                              PlanConditions conditions) {

@@ -166,7 +166,10 @@ task<ReloadReport> Supervisor::reload() {
   }
   warn_of_restart(state.service_at_start, *loaded);
   auto next = std::make_shared<const config::ConfigSnapshot>(std::move(*loaded));
-  report = co_await state.apply(std::move(next), {});
+  config::PlanConditions conditions;
+  auto ended = co_await state.vacate_homes(*next, conditions);
+  report = co_await state.apply(std::move(next), std::move(conditions));
+  report.changes.insert(report.changes.begin(), ended.begin(), ended.end());
   report.warnings = state.snapshot->warnings;
   if (state.options.on_reload) state.options.on_reload(state.snapshot->service);
   state.last_reload = "applied";

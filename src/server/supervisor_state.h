@@ -41,6 +41,8 @@ struct Supervisor::State_ {
   // reload.cc
   reactor::task<ReloadReport> apply(std::shared_ptr<const config::ConfigSnapshot> next,
                                     config::PlanConditions conditions);
+  reactor::task<std::vector<std::string>> vacate_homes(const config::ConfigSnapshot& next,
+                                                       config::PlanConditions& conditions);
   struct Prepared {
     std::map<std::string, std::shared_ptr<ServerShared>> homes;
     std::map<config::BindingKey, PreparedSockets> sockets;

@@ -227,6 +227,46 @@ def scenario_a_new_home_takes_new_mail(world):
     assert len(world.mail_files("Drop")) == 1
 
 
+def waiting_mail(world):
+    return {view["server"] for view in world.queue()}
+
+
+def scenario_a_renamed_file_keeps_its_home_and_mail(world):
+    """`mv default.yaml office.yaml`: one server ends, the other starts where it was."""
+    world.write_server(smart_host="[127.0.0.1]:1")
+    world.start()
+    world.send("bob@example.org")
+    until(lambda: waiting_mail(world) == {"default"}, "mail that waits")
+    world.server_file().rename(world.server_file("office"))
+    [report] = world.ctl_json("reload")
+    assert not any("cannot start" in change for change in report["changes"]), report
+    view = world.server("office")
+    assert (view["state"], view["reason"]) == ("started", ""), view
+    until(lambda: waiting_mail(world) == {"office"}, "the mail in its new server")
+    world.send("bob@example.org")
+    until(lambda: len(world.queue()) == 2, "both messages")
+
+
+def scenario_homes_change_hands_in_one_reload(world):
+    """Two servers exchange their homes; then one moves on and the other takes its place."""
+    def write(first, second):
+        world.write_server("first", smart_host="[127.0.0.1]:1", home=world.directory / first)
+        world.write_server("second", smart_host="[127.0.0.1]:1", home=world.directory / second,
+                           address=own_address(1))
+    write("a", "b")
+    world.start()
+    world.send("bob@example.org")
+    until(lambda: waiting_mail(world) == {"first"}, "mail that waits")
+    for homes, holder in ((("b", "a"), {"second"}), (("a", "c"), {"first"}),
+                          (("d", "a"), {"second"})):
+        write(*homes)
+        [report] = world.ctl_json("reload")
+        for name in ("first", "second"):
+            view = world.server(name)
+            assert (view["state"], view["reason"]) == ("started", ""), (report, view)
+        until(lambda: waiting_mail(world) == holder, f"the mail with {holder}")
+
+
 def scenario_the_spools_settings_are_live(world):
     sink = world.sink("--stall", "MAIL")
     world.write_server(smart_host=sink.smart_host,
