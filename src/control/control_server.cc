@@ -18,11 +18,19 @@ namespace mailroot::control {
 using reactor::Descriptor;
 using reactor::task;
 
+namespace {
+
+// Idle ones go after kControlIdleTimeout.
+constexpr const char* kTooMany =
+    "500 too many programs are connected to the control socket; try again when some have ended\n";
+
+}  // namespace
+
 struct ControlServer::Impl {
   Impl(reactor::Reactor& control_reactor, server::Supervisor& the_supervisor, log::Sink& sink)
       : control(control_reactor), supervisor(the_supervisor), log(sink) {}
 
-  task<void> serve(Descriptor connection);
+  task<void> serve(Descriptor connection, Right right);
   task<bool> answer_lines(Descriptor connection, std::string& pending, Right right);
   task<bool> send(Descriptor connection, std::string reply);
 
@@ -82,11 +90,14 @@ task<void> ControlServer::run() {
   while (!impl.scope.is_cancelled()) {
     auto connection = co_await arriving.next({kNever, &impl.scope});
     if (!connection) continue;
-    if (impl.connections.running() >= kControlConnectionsMax) {
-      impl.control.close(*connection);
-    } else {
-      impl.connections.spawn(impl.serve(*connection));
+    const Right right = right_of_peer(*connection);
+    const size_t most = right == Right::none ? kControlStrangersMax : kControlConnectionsMax;
+    if (impl.connections.running() < most) {
+      impl.connections.spawn(impl.serve(*connection, right));
+      continue;
     }
+    co_await impl.send(*connection, kTooMany);
+    impl.control.close(*connection);
   }
   co_await arriving.stop();
   co_await impl.connections.join();
@@ -94,8 +105,7 @@ task<void> ControlServer::run() {
 
 void ControlServer::stop() { impl_->scope.cancel(); }
 
-task<void> ControlServer::Impl::serve(Descriptor connection) {
-  const Right right = right_of_peer(connection);
+task<void> ControlServer::Impl::serve(Descriptor connection, Right right) {
   reactor::ReceiveStream stream(control, connection);
   std::string pending;
   bool open = true;

@@ -15,6 +15,8 @@ inline constexpr size_t kProtocolWriteBytes = 64 * 1024;
 inline constexpr std::chrono::seconds kProtocolRetry{10};  // after a file failed
 inline constexpr size_t kCommandBytesMax = 4096;
 inline constexpr size_t kControlConnectionsMax = 64;
+// So many that those without any right cannot keep out who has one.
+inline constexpr size_t kControlStrangersMax = 16;
 inline constexpr std::chrono::minutes kControlIdleTimeout{10};
 inline constexpr std::chrono::seconds kControlReplyTimeout{30};
 inline constexpr uint32_t kQueuePageMax = 1000;

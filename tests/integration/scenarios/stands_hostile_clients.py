@@ -316,3 +316,20 @@ def scenario_what_a_client_calls_itself_cannot_forge_a_header_or_a_log_line(worl
     [message] = sink.wait_for(1)
     assert b"forged" not in message.content, message.content
     assert "\x1b" not in world.log()
+
+
+def scenario_idle_control_connections_do_not_hide_the_reason(world):
+    """All places at the control socket are taken: mailrootctl says so; then some are free again."""
+    world.write_server()
+    world.start()
+    idle = []
+    for _ in range(300):
+        idle.append(socket.socket(socket.AF_UNIX))
+        idle[-1].connect(str(world.directory / "control.sock"))
+    def status():
+        return world.ctl("status", check=False)
+    until(lambda: status().returncode == 1, "no place at the control socket")
+    assert "too many programs are connected to the control socket" in status().stderr, status()
+    for connection in idle:
+        connection.close()
+    until(lambda: status().returncode == 0, "a place at the control socket")
