@@ -83,6 +83,10 @@ void Context::complain_missing(const Node& record, std::string allowed) {
   problems_.add(std::move(problem));
 }
 
+void Context::warn(const Node& node, const std::string& text) {
+  warnings_.push_back(place_of(node).to_string() + ": " + log::escape(path_) + ": " + text);
+}
+
 Place Context::place_of_key(const std::string& path) const {
   const auto found = seen_.find(path);
   return found == seen_.end() ? Place{file_, 1, 1} : found->second;

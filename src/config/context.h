@@ -65,10 +65,15 @@ class Context {
   bool was_set(const std::string& path) const { return seen_.contains(path); }
   void complain_at_key(const std::string& path, std::string text);
 
+  // Allowed, and perhaps not what was meant; the path is the current one.
+  void warn(const Node& node, const std::string& text);
+  std::vector<std::string> take_warnings() { return std::move(warnings_); }
+
  private:
   std::string file_;
   std::string path_;
   ProblemList& problems_;
+  std::vector<std::string> warnings_;
   std::map<std::string, Place> seen_;
 };
 

@@ -109,6 +109,11 @@ std::string why_bad_file_system(const std::string& path, const std::string& exis
 }  // namespace
 
 std::string why_no_home(const std::string& path, const User& user) {
+  std::error_code error;
+  if (fs::is_symlink(path, error)) {
+    return fmt::format("{} is a symbolic link; name the directory it leads to, {}", path,
+                       resolved(path));
+  }
   const auto chain = path_and_parents(path);
   std::string existing;
   struct stat status{};

@@ -1,4 +1,6 @@
 // The keys of a virtual server file: identity, bindings, connections, access.
+#include <fmt/format.h>
+
 #include "kinds.h"
 
 namespace mailroot::config {
@@ -20,12 +22,34 @@ Value<VS> auto_name(F field, Explain explain = explain_nothing) {
   return scalar(field, "auto, or a domain name", parse, print, explain);
 }
 
+// 10.0.0.1/8 is 16 million addresses; who wrote it may have meant one, or 10.0.0.0/8.
+void warn_of_host_bits(const Node& node, Context& context) {
+  for (size_t i = 0; i < node.items.size(); ++i) {
+    const std::string& text = node.items[i].text;
+    const auto network = Network::parse(text);
+    const auto address = IpAddress::parse(text.substr(0, text.find('/')));
+    if (!network || !address) continue;
+    const std::string written =
+        fmt::format("{}/{}", address->to_string(), network->prefix_length());
+    if (written == network->to_string()) continue;
+    const Context::Step step(context, i);
+    context.warn(node.items[i],
+                 fmt::format("{} means all addresses of {}; for the one address write {}", text,
+                             network->to_string(), address->to_string()));
+  }
+}
+
 template <class F>
 Value<VS> networks(F field) {
-  return list_of(
+  auto value = list_of(
       field, "networks or addresses", 0, kNetworksMax,
       [](const std::string& text) { return Network::parse(text); },
       [](const Network& network) { return network.to_string(); });
+  value.read = [read = value.read](const Node& node, Context& context, VS& server) {
+    read(node, context, server);
+    warn_of_host_bits(node, context);
+  };
+  return value;
 }
 
 // One place, one name: whoever writes another is told which.

@@ -134,6 +134,7 @@ class Loader {
     for (auto& [id, server] : servers) {
       snapshot_.servers.push_back(std::make_shared<const VirtualServer>(std::move(server)));
     }
+    check_log_directories(snapshot_, problems_);
   }
 
   // The files of the pattern, were the disk as `instead_` says.
@@ -190,6 +191,7 @@ class Loader {
     }
     if (!read_file(server_keys(), context, server)) return;
     complete(server, names_);
+    for (auto& warning : context.take_warnings()) snapshot_.warnings.push_back(std::move(warning));
     check_server(server, context, snapshot_.warnings);
     server.content_digest = digest_of(render_effective(server));
     servers.emplace(server.id, std::move(server));

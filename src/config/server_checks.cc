@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <map>
 
 namespace mailroot::config {
@@ -110,6 +111,33 @@ void check_server(const VirtualServer& server, Context& context,
     if (network.prefix_length() == 0) {
       warn(server, context, "access.relay.allow",
            network.to_string() + " is everybody: this is an open relay", warnings);
+    }
+  }
+}
+
+void check_log_directories(const ConfigSnapshot& snapshot, ProblemList& problems) {
+  std::map<std::string, const VirtualServer*> folders;
+  for (const auto& server : snapshot.servers) {
+    for (const std::string& name :
+         {std::string("Pickup"), std::string("Queue"), std::string("Drop"), std::string("Journal"),
+          std::string("Imported"), server->badmail_directory}) {
+      folders.emplace(server->home_directory + "/" + name, server.get());
+    }
+  }
+  for (const auto& server : snapshot.servers) {
+    const std::filesystem::path directory = server->protocol_log.directory;
+    for (auto at = directory; !at.empty() && at != at.parent_path(); at = at.parent_path()) {
+      const auto found = folders.find(at.string());
+      if (found == folders.end()) continue;
+      Problem problem;
+      problem.place = server->place;
+      problem.key = "protocol_log.directory";
+      problem.text = fmt::format(
+          "{} is a folder of mail of virtual server {}; logs need a place of "
+          "their own",
+          directory.string(), found->second->id);
+      problems.add(std::move(problem));
+      break;
     }
   }
 }

@@ -13,4 +13,7 @@ namespace mailroot::config {
 void check_server(const VirtualServer& server, Context& context,
                   std::vector<std::string>& warnings);
 
+// After all files were read: no protocol log goes where mail lies, for Pickup would send it.
+void check_log_directories(const ConfigSnapshot& snapshot, ProblemList& problems);
+
 }  // namespace mailroot::config

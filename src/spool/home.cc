@@ -36,6 +36,21 @@ std::unexpected<HomeProblem> cannot(std::string_view verb, std::string_view what
   return problem(error, fmt::format("cannot {} {}: {}", verb, what, describe(error.code)));
 }
 
+// Why the directory `name` in `parent` cannot be opened: what stands in its place is told.
+task<HomeProblem> why_not_opened(Reactor& reactor, Descriptor parent, std::string name,
+                                 std::string path, Error error) {
+  std::string sentence = fmt::format("cannot open {}: {}", path, describe(error.code));
+  if (error.code == Errc::invalid) {
+    auto status = co_await reactor.stat_at(parent, name);
+    if (status && S_ISLNK(status->mode)) {
+      sentence = path + " is a symbolic link; a directory itself has to be there";
+    } else if (status && !S_ISDIR(status->mode)) {
+      sentence = path + " is not a directory";
+    }
+  }
+  co_return HomeProblem{error, std::move(sentence)};
+}
+
 // Makes `path`'s entry in its parent durable. Also done for what was there before: a start that was
 // killed may have made it and not come to the sync.
 task<outcome_of<void>> sync_parent(Reactor& reactor, std::string path, bool created) {
@@ -242,7 +257,10 @@ task<outcome_of<void>> give_access(Reactor& reactor, Home& home, Descriptor dire
 task<outcome_of<void>> open_part(Reactor& reactor, Home& home, Descriptor parent, std::string name,
                                  std::string path, Access access, Descriptor& descriptor) {
   auto opened = co_await open_directory(reactor, parent, name, kDirectoryMode);
-  if (!opened) co_return cannot("open", path, opened.error());
+  if (!opened) {
+    auto why = co_await why_not_opened(reactor, parent, name, path, opened.error());
+    co_return std::unexpected(std::move(why));
+  }
   descriptor = opened->descriptor;
   if (!opened->created || access.mode == kDirectoryMode) co_return outcome_of<void>{};
   auto given = co_await give_access(reactor, home, descriptor, path, access);
@@ -284,7 +302,11 @@ task<outcome_of<void>> open_maildirs(Reactor& reactor, Home& home, HomeOptions o
 
 task<outcome_of<void>> open_journal(Reactor& reactor, Home& home) {
   auto journal = co_await open_directory(reactor, home.root, "Journal", kDirectoryMode);
-  if (!journal) co_return cannot("open", home.path + "/Journal", journal.error());
+  if (!journal) {
+    auto why = co_await why_not_opened(reactor, home.root, "Journal", home.path + "/Journal",
+                                       journal.error());
+    co_return std::unexpected(std::move(why));
+  }
   home.journal = journal->descriptor;
   auto checked = co_await check_permissions(reactor, home.journal, home.path + "/Journal", 0007);
   if (!checked) co_return std::unexpected(std::move(checked.error()));
@@ -303,7 +325,11 @@ task<outcome_of<void>> open_journal(Reactor& reactor, Home& home) {
 
 task<outcome_of<void>> fill_home(Reactor& reactor, Home& home, HomeOptions options) {
   auto root = co_await reactor.open_at(reactor::kNoDirectory, home.path, kOpenDirectory, 0);
-  if (!root) co_return cannot("open the home directory", home.path, root.error());
+  if (!root) {
+    auto why = co_await why_not_opened(reactor, reactor::kNoDirectory, home.path,
+                                       "the home directory " + home.path, root.error());
+    co_return std::unexpected(std::move(why));
+  }
   home.root = *root;
   auto step = co_await check_file_system(reactor, home);
   if (!step) co_return step;

@@ -31,6 +31,25 @@ def scenario_a_file_where_the_home_should_be(world):
     assert view["state"] == "stopped" and "occupied" in view["reason"], view
 
 
+def scenario_a_link_where_a_directory_should_be(world):
+    """A home that is a link, and a Pickup that is one: the sentence says so."""
+    real = world.directory / "real"
+    real.mkdir(mode=0o711)
+    (world.directory / "link").symlink_to(real)
+    view = with_good_neighbour(world, home=world.directory / "link")
+    assert view["state"] == "stopped", view
+    assert "link is a symbolic link" in view["reason"], view
+    checked = world.ctl("check", check=False)
+    assert f"is a symbolic link; name the directory it leads to, {real}" in checked.stderr, checked
+    (real / "Pickup").symlink_to(world.home("good") / "Pickup")
+    world.write_server("bad", home=real)
+    world.ctl("reload")
+    assert "Pickup is a symbolic link" in world.server("bad")["reason"], world.server("bad")
+    (real / "Pickup").unlink()
+    world.ctl("reload")
+    assert world.server("bad")["state"] == "started", world.server("bad")
+
+
 def scenario_a_change_to_an_impossible_home_changes_nothing(world):
     (world.directory / "occupied").write_text("not a directory")
     world.write_server()

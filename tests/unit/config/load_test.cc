@@ -121,6 +121,46 @@ TEST_CASE("strange but allowed values warn") {
   CHECK(instance.check().report().starts_with("warning: "));
 }
 
+TEST_CASE("a network with host bits warns: the one address may have been meant") {
+  Instance instance;
+  instance.write("mailroot.yaml", "")
+      .write("virtual-servers.d/a.yaml",
+             std::string(kBindings) +
+                 "access: { connect: { deny: [192.0.2.0/24, 2001:db8::1/32] },\n"
+                 "          relay: { allow: [10.0.0.1/8, 10.0.0.1, 10.0.0.1/32] } }\n");
+  const auto warnings = instance.loaded().warnings;
+  REQUIRE(warnings.size() == 2);
+  CHECK(
+      warnings[0].contains("/a.yaml:2:43: access.connect.deny[1]: 2001:db8::1/32 means all "
+                           "addresses of 2001:db8::/32; for the one address write 2001:db8::1"));
+  CHECK(
+      warnings[1].contains("/a.yaml:3:28: access.relay.allow[0]: 10.0.0.1/8 means all "
+                           "addresses of 10.0.0.0/8; for the one address write 10.0.0.1"));
+}
+
+TEST_CASE("a protocol log cannot lie among mail, of whatever server") {
+  Instance instance;
+  const auto problems_with = [&](const std::string& directory) {
+    instance.write("mailroot.yaml", "")
+        .write("virtual-servers.d/a.yaml",
+               std::string(kBindings) +
+                   "home_directory: ../a\nprotocol_log: { directory: " + directory + " }\n")
+        .write("virtual-servers.d/b.yaml", "home_directory: ../b\n" + binding("127.0.0.1", 2526));
+    return instance.check().problems;
+  };
+  for (const char* const wrong :
+       {"../a/Pickup", "../a/Journal/x/", "../b/Badmail", "../b/./Drop/new"}) {
+    const auto problems = problems_with(wrong);
+    REQUIRE_MESSAGE(problems.size() == 1, wrong);
+    CHECK(problems[0].key == "protocol_log.directory");
+    CHECK(problems[0].text.contains("is a folder of mail of virtual server "));
+    CHECK(problems[0].place.file.ends_with("/a.yaml"));
+  }
+  for (const char* const right : {"../logs", "../a/Logs", "../a/PickupLogs", "../b"}) {
+    CHECK_MESSAGE(problems_with(right).empty(), right);
+  }
+}
+
 TEST_CASE("check: 1 for problems, 2 for a server that cannot start, 0 for neither") {
   Instance instance;
   instance.write("mailroot.yaml", "").write("virtual-servers.d/a.yaml", "nonsense: 1\n");

@@ -132,6 +132,11 @@ TEST_CASE("directories that can be a home, and those that cannot") {
   CHECK(why_no_home(instance.path("shut"), me).empty());
   CHECK(why_no_home(instance.path("shut"), other).contains("may not enter"));
   CHECK(why_no_home("/proc/x", {1, 1}).contains("may not"));
+  std::filesystem::create_directory_symlink(instance.path("shut"), instance.path("link"));
+  CHECK(why_no_home(instance.path("link"), me) ==
+        instance.path("link") + " is a symbolic link; name the directory it leads to, " +
+            instance.path("shut"));
+  CHECK(why_no_home(instance.path("link/inner"), me).empty());
 }
 
 TEST_CASE("homes through links are one, and inside each other") {
