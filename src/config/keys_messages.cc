@@ -60,6 +60,11 @@ Value<VS> extensions() {
 }
 
 // "auto" stays empty until the id is known.
+// RFC 2645 4: who asks by ATRN must have authenticated.
+std::string explain_queue_for(const Node& node) {
+  return node.text == "atrn" ? "ATRN needs authentication, which is not in this version" : "";
+}
+
 Value<VS> protocol_log_directory() {
   const auto read = [](const Node& node, Context& context) -> std::optional<std::string> {
     if (node.kind == Node::Kind::scalar && node.text == "auto") return std::string();
@@ -151,7 +156,8 @@ const KeyTable<Domain>& domain_keys() {
       {"helo", boolean(at(&Domain::helo)), Reload::live, "Say HELO instead of EHLO."},
       {"security", not_yet<Domain>({"{}"}), Reload::live, "TLS and authentication towards it."},
       {"queue_for",
-       choice(at(&Domain::queue_for), {{"none", QueueFor::nothing}, {"etrn", QueueFor::etrn}}),
+       choice(at(&Domain::queue_for), {{"none", QueueFor::nothing}, {"etrn", QueueFor::etrn}},
+              explain_queue_for),
        Reload::live,
        "etrn: keep its mail until a client says ETRN and its name, at most until it expires."},
   });

@@ -97,10 +97,10 @@ struct MaskBit {
   uint32_t bit;
   std::string_view keyword;
 };
-constexpr MaskBit kMaskBits[] = {{0x40, "DSN"},          {0x80, "ETRN"},
-                                 {0x400, "ATRN"},        {0x1000, "ENHANCEDSTATUSCODES"},
-                                 {0x100000, "CHUNKING"}, {0x200000, "BINARYMIME"},
-                                 {0x400000, "8BITMIME"}};
+constexpr MaskBit kMaskBits[] = {
+    {0x40, "DSN"},          {0x400, "ATRN"},          {0x1000, "ENHANCEDSTATUSCODES"},
+    {0x100000, "CHUNKING"}, {0x200000, "BINARYMIME"}, {0x400000, "8BITMIME"}};
+constexpr uint32_t kMaskEtrn = 0x80;
 constexpr uint32_t kMaskUndocumented = 0x1 | 0x2000 | 0x4000 | 0x10000 | 0x40000;
 
 void convert_extensions(ServerContext& context) {
@@ -121,6 +121,10 @@ void convert_extensions(ServerContext& context) {
   context.carry(*setting, "extensions.disable", yaml_flow(disabled),
                 missing.empty() ? "" : fmt::format("this version does not offer {}", missing),
                 missing.empty() ? Verdict::same : Verdict::different);
+  if ((*mask & kMaskEtrn) == 0) {
+    context.remark(Verdict::different, *setting,
+                   "ETRN was not offered; here it is where a domain has queue_for: etrn");
+  }
   const uint32_t cleared = kMaskUndocumented & ~*mask;
   if (cleared != 0) {
     context.remark(

@@ -66,16 +66,6 @@ bool is_confirmed(const config::VirtualServer& server) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-void show_mail(const config::VirtualServer& server) {
-  std::string counts;
-  uint64_t sum = 0;
-  for (const auto& [folder, count] : count_mail(server.home_directory, server.badmail_directory)) {
-    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", folder, count);
-    sum += count;
-  }
-  fmt::print("{} stays, with {} files of mail ({})\n", server.home_directory, sum, counts);
-}
-
 }  // namespace
 
 std::vector<std::pair<std::string, uint64_t>> count_mail(const std::string& home,
@@ -88,6 +78,16 @@ std::vector<std::pair<std::string, uint64_t>> count_mail(const std::string& home
                      count_files(top) + count_files(top / "new") + count_files(top / "cur"));
   }
   return out;
+}
+
+void show_mail_left(const config::VirtualServer& server) {
+  std::string counts;
+  uint64_t sum = 0;
+  for (const auto& [folder, count] : count_mail(server.home_directory, server.badmail_directory)) {
+    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", folder, count);
+    sum += count;
+  }
+  fmt::print("{} stays, with {} files of mail ({})\n", server.home_directory, sum, counts);
 }
 
 int delete_server(const Settings& settings, const DeleteArguments& arguments) {
@@ -128,7 +128,7 @@ int delete_server(const Settings& settings, const DeleteArguments& arguments) {
   } else {
     fmt::print("virtual server {} is deleted; its file is kept as {}\n", server->id, kept);
     show_reloaded(reloaded, server->id);
-    show_mail(*server);
+    show_mail_left(*server);
   }
   return reloaded.is_trouble() ? kRefused : 0;
 }

@@ -16,6 +16,7 @@
 
 #include "answers.h"
 #include "config_files.h"
+#include "mail_left.h"
 #include "mailroot/config/describe.h"
 #include "server_commands.h"
 #include "site.h"
@@ -275,6 +276,10 @@ class Wizard {
     } else {
       fmt::print("{} is written\n", file_);
       show_reloaded(reloaded, answers_.id);
+      // The built-in default ends; its home may not be the new one's.
+      if (alone && servers.front()->home_directory != checks_.resolved_home(answers_)) {
+        show_mail_left(*servers.front());
+      }
     }
     return reloaded.is_trouble() ? kRefused : 0;
   }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "file_edit.h"
+#include "mail_left.h"
 #include "server_commands.h"
 
 namespace mailroot::ctl {
@@ -67,8 +68,8 @@ ordered_json to_json(const FileEdit& edit, const std::string& id) {
 }
 
 // Checked, written, reloaded.
-int carry_out(const Settings& settings, const Site& site, FileEdit& edit,
-              const ChangeArguments& arguments) {
+int carry_out(const Settings& settings, const Site& site, const config::VirtualServer& before,
+              FileEdit& edit, const ChangeArguments& arguments) {
   if (edit.changes_nothing()) {
     if (settings.json) {
       fmt::print("{}\n", to_json(edit, arguments.id).dump());
@@ -93,6 +94,11 @@ int carry_out(const Settings& settings, const Site& site, FileEdit& edit,
   } else {
     show_changes(edit);
     show_reloaded(reloaded, arguments.id);
+    const bool moves = std::ranges::any_of(
+        edit.changes(), [](const auto& change) { return change.key == "home_directory"; });
+    if (moves && reloaded.outcome == Reloaded::Outcome::applied && !reloaded.is_trouble()) {
+      show_mail_left(before);
+    }
   }
   return reloaded.is_trouble() ? kRefused : 0;
 }
@@ -116,7 +122,7 @@ int change(const Settings& settings, const ChangeArguments& arguments, const con
       return refuse({applied.error()}, "nothing was changed");
     }
   }
-  return carry_out(settings, *site, *edit, arguments);
+  return carry_out(settings, *site, *server, *edit, arguments);
 }
 
 }  // namespace

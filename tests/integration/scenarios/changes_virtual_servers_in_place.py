@@ -261,3 +261,17 @@ def scenario_the_default_domain_is_renamed_and_kept_as_an_alias(world):
     client.expect(b"MAIL FROM:<ann@elsewhere.example>\r\n", "250")
     client.expect(b"RCPT TO:<bob@third.example>\r\n", "250")
     assert "next.example" not in world.server_file().read_text()
+
+
+def scenario_a_change_of_home_tells_what_stays_in_the_old_one(world):
+    world.write_server(smart_host="[127.0.0.1]:1")
+    world.start()
+    world.send("bob@example.org")
+    until(lambda: len(world.queue()) == 1, "mail that waits")
+    done = server_ctl(world, "set", "default", "home_directory", "../homes/elsewhere")
+    assert (f"{world.home()} stays, with 1 files of mail (Pickup 0, Queue 1, Drop 0, Badmail 0)"
+            in done.stdout), done
+    # What was told is the way back.
+    done = server_ctl(world, "set", "default", "home_directory", str(world.home()))
+    assert "elsewhere stays, with 0 files of mail" in done.stdout, done
+    until(lambda: len(world.queue()) == 1, "mail that waits again")

@@ -63,6 +63,17 @@ TEST_CASE("a domain that is queued for ETRN or ATRN, with its accounts") {
   CHECK(load(result).problems.empty());
 }
 
+TEST_CASE("ETRN is there for a domain without accounts; ATRN is not") {
+  const auto carried = imported(domain("dialup.example", {{"RouteAction", "4608"}}));
+  CHECK_FALSE(carried.held);
+  const auto result =
+      import_text(one_server({}, {}, domain("dialup.example", {{"RouteAction", "4608"}})));
+  CHECK(result.servers[0].yaml.contains("queue_for: etrn"));
+  const auto mask = remarks_on(result, "SmtpInboundCommandSupportOptions");
+  REQUIRE(mask.size() == 1);
+  CHECK(mask[0].text == "this version does not offer ATRN");
+}
+
 TEST_CASE("domains that cannot be: told, and not in the file") {
   struct Case {
     std::string name, action;
