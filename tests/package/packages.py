@@ -1,0 +1,39 @@
+"""The packages under test, and the same with a higher version, for upgrades."""
+
+import pathlib
+import shutil
+
+from machine import must, needed_by, run
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Packages:
+    def __init__(self, directory, cache):
+        self.cache = cache
+        if not list(directory.glob("mailroot_*.deb")):
+            done = run(ROOT / "packaging/build", "--out", directory)
+            assert done.returncode == 0, done.stdout + done.stderr
+        [self.mailroot] = directory.glob("mailroot_*.deb")
+        [self.bench] = directory.glob("mailroot-bench_*.deb")
+        self.all = sorted(directory.glob("*.deb"))
+
+    def needed(self):
+        return sorted({name for deb in (self.mailroot, self.bench) for name in needed_by(deb)})
+
+    def field(self, name):
+        return must("dpkg-deb", "--field", self.mailroot, name).strip()
+
+    def newer(self, change=lambda tree: None):
+        """The same package one version later; `change` may do something to its unpacked tree."""
+        version = self.field("Version") + "+newer"
+        tree = self.cache / "newer"
+        shutil.rmtree(tree, ignore_errors=True)
+        must("dpkg-deb", "--raw-extract", self.mailroot, tree)
+        control = tree / "DEBIAN/control"
+        control.write_text(control.read_text().replace(f"Version: {self.field('Version')}\n",
+                                                       f"Version: {version}\n"))
+        change(tree)
+        deb = self.cache / f"mailroot_{version}_{self.field('Architecture')}.deb"
+        must("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", tree, deb)
+        return deb, version
