@@ -6,8 +6,10 @@
 
 namespace mailroot::server {
 
-inline constexpr uint32_t kShardsMax = 256;  // queue ids hold 4096
-inline constexpr int kPlanRoundsMax = 64;    // each round rules out one start or address
+inline constexpr uint32_t kShardsMax = 256;     // queue ids hold 4096
+inline constexpr size_t kEndingAtOnceMax = 64;  // servers
+inline constexpr size_t kHomesAtOnceMax = 32;   // opened, and their journals replayed
+inline constexpr int kPlanRoundsMax = 64;       // each round rules out one start or address
 inline constexpr std::chrono::seconds kHomeCheckInterval{1};
 inline constexpr std::chrono::seconds kSpaceCheckInterval{5};  // of servers that lack it to start
 // When new sockets have listened that long, whoever began together with us can be seen.

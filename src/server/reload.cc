@@ -76,6 +76,13 @@ bool changes_hands(const Record& record, const ConfigSnapshot& next) {
                              [&](const auto& server) { return server->home_directory == home; });
 }
 
+task<void> retire_on(reactor::Reactor& control, Shard& shard,
+                     std::vector<config::BindingKey> keys) {
+  Shard* there = &shard;
+  auto work = [there, keys]() -> task<bool> { return there->retire(keys); };
+  co_await on_shard<bool>(control, shard, std::move(work));
+}
+
 }  // namespace
 
 // A home has one lock, so who gives it up in this reload (its file was renamed, or two servers
@@ -136,11 +143,7 @@ task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanCon
   taken_ports.clear();
   for (int round = 0;; ++round) {
     ReloadPlan plan = config::plan_reload(*table, next, conditions);
-    bool settled = true;
-    for (const ServerPlan& server : plan.servers) {
-      const bool ready = co_await prepare_home(server, next, conditions, prepared);
-      settled = settled && ready;
-    }
+    bool settled = co_await prepare_homes(plan, next, conditions, prepared);
     sockets.look();  // homes take their time: a port may have come free
     for (const ServerPlan& server : plan.servers) {
       const bool ready = prepare_sockets(server, conditions, prepared);
@@ -174,21 +177,37 @@ bool Supervisor::State_::still_free(PlanConditions& conditions, Prepared& prepar
   return all;
 }
 
-task<bool> Supervisor::State_::prepare_home(const ServerPlan& plan, const ConfigSnapshot& next,
-                                            PlanConditions& conditions, Prepared& prepared) {
-  const bool needs_home = plan.action == ServerAction::start || plan.home_changed;
-  if (!needs_home || prepared.homes.contains(plan.server)) co_return true;
-  const auto settings = find_settings(next, plan.server);
-  MAILROOT_ASSERT(settings != nullptr, "a server that starts is in the snapshot");
-  auto shared = co_await open_shared(*settings);
-  lacking_space.erase(plan.server);
-  if (shared) {
-    prepared.homes.emplace(plan.server, std::move(*shared));
-    co_return true;
+// Some at a time: homes wait for their disks, and one sync of a disk serves many. False when one
+// cannot be used.
+task<bool> Supervisor::State_::prepare_homes(const ReloadPlan& plan, const ConfigSnapshot& next,
+                                             PlanConditions& conditions, Prepared& prepared) {
+  const size_t failed_before = conditions.cannot_start.size();
+  reactor::TaskGroup group;
+  for (const ServerPlan& server : plan.servers) {
+    const bool needs_home = server.action == ServerAction::start || server.home_changed;
+    if (!needs_home || prepared.homes.contains(server.server)) continue;
+    if (group.running() >= kHomesAtOnceMax) {
+      co_await group.join();
+    }
+    const auto settings = find_settings(next, server.server);
+    MAILROOT_ASSERT(settings != nullptr, "a server that starts is in the snapshot");
+    group.spawn(prepare_home(settings, conditions, prepared));
   }
-  if (shared.error().error.code == Errc::no_space) lacking_space.insert(plan.server);
-  conditions.cannot_start[plan.server] = std::move(shared.error().sentence);
-  co_return false;
+  co_await group.join();
+  co_return conditions.cannot_start.size() == failed_before;
+}
+
+task<void> Supervisor::State_::prepare_home(std::shared_ptr<const config::VirtualServer> settings,
+                                            PlanConditions& conditions, Prepared& prepared) {
+  const std::string id = settings->id;
+  auto shared = co_await open_shared(*settings);
+  lacking_space.erase(id);
+  if (shared) {
+    prepared.homes.emplace(id, std::move(*shared));
+    co_return;
+  }
+  if (shared.error().error.code == Errc::no_space) lacking_space.insert(id);
+  conditions.cannot_start[id] = std::move(shared.error().sentence);
 }
 
 bool Supervisor::State_::prepare_sockets(const ServerPlan& plan, PlanConditions& conditions,
@@ -244,14 +263,10 @@ task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared
   for (const ServerPlan& server : plan.servers) {
     co_await open_sockets(server, prepared);
   }
-  for (const ServerPlan& server : plan.servers) {
-    co_await retire_sockets(server);
-  }
+  co_await retire_sockets(plan);
+  co_await end_servers(plan);
   for (const ServerPlan& server : plan.servers) {
     Record& record = records[server.server];
-    if (server.action == ServerAction::stop) {
-      co_await remove_from_shards(record);
-    }
     if (find_settings(*snapshot, server.server) == nullptr) {
       records.erase(server.server);
       continue;
@@ -314,15 +329,30 @@ task<void> Supervisor::State_::open_sockets(const ServerPlan& plan, Prepared& pr
   }
 }
 
-task<void> Supervisor::State_::retire_sockets(const ServerPlan& plan) {
-  for (const config::BindingKey& key : plan.close) {
-    for (auto& shard : shards) {
-      Shard* there = shard.get();
-      auto work = [there, key]() -> task<bool> { return there->retire(key); };
-      co_await on_shard<bool>(control, *there, std::move(work));
-    }
-    sockets.forget(key);
+// All at once: each listener answers 421 for a while before it goes.
+task<void> Supervisor::State_::retire_sockets(const ReloadPlan& plan) {
+  std::vector<config::BindingKey> keys;
+  for (const ServerPlan& server : plan.servers) {
+    keys.insert(keys.end(), server.close.begin(), server.close.end());
   }
+  if (keys.empty()) co_return;
+  reactor::TaskGroup group;
+  for (auto& shard : shards) group.spawn(retire_on(control, *shard, keys));
+  co_await group.join();
+  for (const config::BindingKey& key : keys) sockets.forget(key);
+}
+
+// Some at a time: a server that ends waits for its sessions, and for its disk.
+task<void> Supervisor::State_::end_servers(const ReloadPlan& plan) {
+  reactor::TaskGroup group;
+  for (const ServerPlan& server : plan.servers) {
+    if (server.action != ServerAction::stop) continue;
+    if (group.running() >= kEndingAtOnceMax) {
+      co_await group.join();
+    }
+    group.spawn(remove_from_shards(records[server.server]));
+  }
+  co_await group.join();
 }
 
 }  // namespace mailroot::server

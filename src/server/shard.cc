@@ -128,9 +128,13 @@ void Shard::adopt(const config::BindingKey& key, ServerShard& server) {
   }
 }
 
-task<bool> Shard::retire(config::BindingKey key) {
-  const std::vector<receive::Listener*> retired = std::move(listeners_[key]);
-  listeners_.erase(key);
+task<bool> Shard::retire(std::vector<config::BindingKey> keys) {
+  std::vector<receive::Listener*> retired;
+  for (const config::BindingKey& key : keys) {
+    const std::vector<receive::Listener*>& here = listeners_[key];
+    retired.insert(retired.end(), here.begin(), here.end());
+    listeners_.erase(key);
+  }
   for (receive::Listener* listener : retired) listener->retire();
   for (receive::Listener* listener : retired) {
     while (hosted_.contains(listener)) {

@@ -51,8 +51,10 @@ struct Supervisor::State_ {
                                           const config::ReloadPlan& plan, Prepared& prepared);
   reactor::task<config::ReloadPlan> prepare(const config::ConfigSnapshot& next,
                                             config::PlanConditions conditions, Prepared& prepared);
-  reactor::task<bool> prepare_home(const config::ServerPlan& plan,
-                                   const config::ConfigSnapshot& next,
+  reactor::task<bool> prepare_homes(const config::ReloadPlan& plan,
+                                    const config::ConfigSnapshot& next,
+                                    config::PlanConditions& conditions, Prepared& prepared);
+  reactor::task<void> prepare_home(std::shared_ptr<const config::VirtualServer> settings,
                                    config::PlanConditions& conditions, Prepared& prepared);
   bool prepare_sockets(const config::ServerPlan& plan, config::PlanConditions& conditions,
                        Prepared& prepared);
@@ -62,7 +64,8 @@ struct Supervisor::State_ {
                              ReloadReport& report);
   reactor::task<void> commit_server(const config::ServerPlan& plan, Prepared& prepared);
   reactor::task<void> open_sockets(const config::ServerPlan& plan, Prepared& prepared);
-  reactor::task<void> retire_sockets(const config::ServerPlan& plan);
+  reactor::task<void> retire_sockets(const config::ReloadPlan& plan);
+  reactor::task<void> end_servers(const config::ReloadPlan& plan);
 
   // lifecycle.cc
   reactor::task<std::expected<std::shared_ptr<ServerShared>, spool::HomeProblem>> open_shared(

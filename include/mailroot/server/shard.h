@@ -65,7 +65,7 @@ class Shard {
   bool listen_at(const config::BindingKey& key, reactor::Descriptor socket, ServerShard& server);
   void adopt(const config::BindingKey& key, ServerShard& server);
   // Completed when the key's sockets are closed and nothing of them refers to their server.
-  reactor::task<bool> retire(config::BindingKey key);
+  reactor::task<bool> retire(std::vector<config::BindingKey> keys);
 
  private:
   void run(std::promise<std::string>& started);
