@@ -117,6 +117,44 @@ task<std::string> retry(Supervisor& supervisor, const Command& command) {
   co_return line_of(json) + "250 " + std::to_string(report.messages) + " to be tried now\n";
 }
 
+std::optional<deliver::OperatorAction> operator_action(const std::string& verb) {
+  using enum deliver::OperatorAction;
+  if (verb == "hold") return hold;
+  if (verb == "release") return release;
+  if (verb == "bounce") return bounce;
+  if (verb == "delete") return discard;
+  return std::nullopt;
+}
+
+std::string answer_of(deliver::OperatorResult result, const std::string& id) {
+  switch (result) {
+    case deliver::OperatorResult::done:
+      return "250 done\n";
+    case deliver::OperatorResult::not_stored:
+      return "250 done; the disk refuses to store it, which is tried again until it works\n";
+    case deliver::OperatorResult::no_message:
+      return failure("no message " + id + " is in a queue");
+    case deliver::OperatorResult::in_delivery:
+      return "450 message " + id + " is being delivered at this moment; try again\n";
+    case deliver::OperatorResult::unreadable:
+      return "450 message " + id + " cannot be read now; nothing was changed\n";
+    case deliver::OperatorResult::no_change:
+      return failure("message " + id + " is that already");
+    case deliver::OperatorResult::stopping:
+      break;
+  }
+  return "450 the virtual server is being stopped\n";
+}
+
+task<std::string> operate(Supervisor& supervisor, const Command& command,
+                          deliver::OperatorAction action) {
+  const std::string what = command.word(2);
+  const auto id = parse_queue_id(what);
+  if (!id) co_return failure("a queue id has 20 characters, 0-9 and A-F");
+  const auto result = co_await supervisor.operate(option(command, "server"), *id, action);
+  co_return answer_of(result, what);
+}
+
 task<std::string> run_queue(Supervisor& supervisor, const Command& command, Right right) {
   const std::string verb = command.word(1);
   if (verb == "list") {
@@ -127,8 +165,15 @@ task<std::string> run_queue(Supervisor& supervisor, const Command& command, Righ
     auto shown = co_await show_message(supervisor, command);
     co_return shown;
   }
-  if (verb != "retry") co_return failure("queue knows list, show and retry");
+  const auto action = operator_action(verb);
+  if (verb != "retry" && !action) {
+    co_return failure("queue knows list, show, retry, hold, release, bounce and delete");
+  }
   if (right != Right::change) co_return "530 you may look, but not change\n";
+  if (action) {
+    auto reply = co_await operate(supervisor, command, *action);
+    co_return reply;
+  }
   auto retried = co_await retry(supervisor, command);
   co_return retried;
 }

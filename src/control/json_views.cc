@@ -127,6 +127,7 @@ ordered_json to_json(const server::MessageDetail& detail, Instant now, WallTime 
   out["body"] = word(detail.envelope.body);
   out["smtputf8"] = detail.envelope.smtputf8;
   out["envelope_id"] = detail.envelope.envelope_id;
+  out["last_reply"] = detail.last_reply;
   out["delay_notified"] = detail.times.delay_notified;
   ordered_json recipients = ordered_json::array();
   for (size_t i = 0; i < detail.envelope.recipients.size(); ++i) {

@@ -112,13 +112,13 @@ void announce(Engine& engine, const Work& work) {
   counters.bytes.fetch_add(work.assignment.size_bytes, std::memory_order_relaxed);
 }
 
+}  // namespace
+
 reactor::task<void> take_turn(Engine& engine, QueueId id) {
   while (!engine.turns.try_take(id)) {
     co_await engine.turns.given().wait(engine.reactor(), reactor::Wait{});
   }
 }
-
-}  // namespace
 
 reactor::task<void> settle_work(Engine& engine, Work work) {
   const QueueId id = work.assignment.id;

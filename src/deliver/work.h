@@ -47,6 +47,9 @@ reactor::task<TakeResult> take_work(Engine& engine, queue::DestinationId destina
 // as it was stored last. The assignment is over.
 reactor::task<void> settle_work(Engine& engine, Work work);
 
+// Returns when it is the caller's turn to settle this message; to be given back.
+reactor::task<void> take_turn(Engine& engine, QueueId id);
+
 // Fills in traits and header.
 reactor::task<void> look_at_content(Work& work);
 

@@ -80,6 +80,7 @@ std::expected<Reply, std::string> Client::ask(const std::string& command) {
       continue;
     }
     reply.ok = read->starts_with("250");
+    reply.may_succeed_later = read->starts_with("4");
     reply.last = read->substr(4);
     return reply;
   }

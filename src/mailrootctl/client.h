@@ -9,6 +9,7 @@ namespace mailroot::ctl {
 
 struct Reply {
   bool ok = false;                 // last line began with 250
+  bool may_succeed_later = false;  // ... with a 4
   std::vector<std::string> lines;  // what stood between: JSON, one document a line
   std::string last;                // text of the last line
 };

@@ -1,4 +1,4 @@
-// queue list, show, retry.
+// queue list, show.
 #include <fmt/format.h>
 
 #include <cstdint>
@@ -6,44 +6,41 @@
 
 #include "client.h"
 #include "commands.h"
+#include "queue_walk.h"
 #include "show.h"
 
 namespace mailroot::ctl {
 
 namespace {
 
-struct QueueArguments {
-  std::string server, id;
+struct ListArguments {
+  QueueFilter filter;
   uint64_t max = 1000;
 };
 
-// Pages until the end or until `max` messages are shown.
-int list_queue(const Settings& settings, const std::string& server, uint64_t max) {
-  constexpr uint64_t kPage = 500;
+int list_queue(const Settings& settings, const ListArguments& arguments) {
   Client client;
   if (auto connected = client.connect(settings.socket); !connected) {
     return complain(connected.error(), kUnreachable);
   }
-  std::string cursor = "0";
-  uint64_t shown = 0;
   if (!settings.json) show_queue_header();
-  do {
-    const uint64_t page = std::min(kPage, max - shown);
-    std::string command = fmt::format("queue list cursor={} max={}", cursor, page);
-    if (!server.empty()) command += " server=" + server;
-    const auto reply = client.ask(command);
-    if (!reply) return complain(reply.error(), kUnreachable);
-    if (!reply->ok) return complain(reply->last, kRefused);
+  uint64_t shown = 0;
+  bool more = false;
+  const Visit visit = [&](const std::string& line, const nlohmann::json&) {
+    more = shown == arguments.max;
+    if (more) return false;
+    ++shown;
     if (settings.json) {
-      for (const std::string& line : reply->lines) fmt::print("{}\n", line);
+      fmt::print("{}\n", line);
     } else {
-      show_queue_page(reply->lines);
+      show_queue_page({line});
     }
-    shown += reply->lines.size();
-    cursor = reply->last.substr(reply->last.find('=') + 1);
-  } while (cursor != "0" && shown < max);
+    return true;
+  };
+  const auto walked = walk_queue(client, arguments.filter, visit);
+  if (!walked) return complain(walked.error().text, walked.error().code);
   if (!settings.json) {
-    fmt::print("{} messages{}\n", shown, cursor == "0" ? "" : " shown, there are more (--max)");
+    fmt::print("{} messages{}\n", shown, more ? " shown, there are more (--max)" : "");
   }
   return 0;
 }
@@ -52,30 +49,22 @@ int list_queue(const Settings& settings, const std::string& server, uint64_t max
 
 void add_queue(CLI::App& app, const Settings& settings, int& code) {
   // Owned by the callbacks.
-  const auto arguments = std::make_shared<QueueArguments>();
+  const auto arguments = std::make_shared<ListArguments>();
+  const auto id = std::make_shared<std::string>();
   auto* queue = app.add_subcommand("queue", "messages that wait");
   queue->require_subcommand(1);
   auto* list = queue->add_subcommand("list", "one line a message");
-  list->add_option("--server", arguments->server, "only of this virtual server");
+  add_filter_options(*list, arguments->filter);
   list->add_option("--max", arguments->max, "messages to show")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
       ->capture_default_str();
-  list->callback([&settings, &code, arguments] {
-    code = list_queue(settings, arguments->server, arguments->max);
-  });
-  auto* show = queue->add_subcommand("show", "one message: envelope, state, next attempt");
-  show->add_option("ID", arguments->id, "queue id")->required();
-  show->callback([&settings, &code, arguments] {
-    code = ask(settings, "queue show " + arguments->id, show_messages, false);
-  });
-  auto* retry = queue->add_subcommand("retry", "try now what waits for its next attempt");
-  retry->add_option("ID", arguments->id, "queue id, or \"all\"")->required();
-  retry->add_option("--server", arguments->server, "only of this virtual server");
-  retry->callback([&settings, &code, arguments] {
-    std::string command = "queue retry " + arguments->id;
-    if (!arguments->server.empty()) command += " server=" + arguments->server;
-    code = ask(settings, command, show_nothing, true);
-  });
+  list->callback([&settings, &code, arguments] { code = list_queue(settings, *arguments); });
+  auto* show =
+      queue->add_subcommand("show", "one message: envelope, state, last reply, next attempt");
+  show->add_option("ID", *id, "queue id")->required();
+  show->callback(
+      [&settings, &code, id] { code = ask(settings, "queue show " + *id, show_messages, false); });
+  add_queue_operations(*queue, settings, code);
 }
 
 }  // namespace mailroot::ctl

@@ -119,6 +119,9 @@ void show_messages(const std::vector<std::string>& documents) {
     }
     fmt::print("  state         {}, {} attempts, next {}\n", text(entry, "state"),
                entry["attempts"].get<uint64_t>(), text(entry, "next_attempt"));
+    if (!text(entry, "last_reply").empty()) {
+      fmt::print("  last reply    {}\n", text(entry, "last_reply"));
+    }
     fmt::print("  size          {}\n", size_text(entry["bytes"].get<uint64_t>()));
     fmt::print("  arrived       {}\n", text(entry, "arrived"));
     fmt::print("  destination   {}\n", text(entry, "destination"));

@@ -143,6 +143,25 @@ bool Queue::release_destination(std::string_view key, Moment now) {
   return true;
 }
 
+std::vector<Assignment> Queue::take_message(const QueueId& id) {
+  State& s = *state_;
+  std::vector<Assignment> taken;
+  const uint32_t index = s.by_id.find(id);
+  if (index == kNone) return taken;
+  const uint32_t first = s.messages[index].first_group;
+  for (uint32_t i = first; i != kNone; i = s.groups[i].sibling) {
+    if (s.groups[i].state == MessageState::in_transaction) return taken;
+  }
+  for (uint32_t i = first; i != kNone; i = s.groups[i].sibling) {
+    s.disarm(i);
+    s.set_state(i, MessageState::in_transaction);
+    s.groups[i].with_courier = false;
+    s.refresh(s.groups[i].destination);
+    taken.push_back(s.assignment_of(i));
+  }
+  return taken;
+}
+
 bool Queue::remove_message(const QueueId& id) {
   State& s = *state_;
   const uint32_t index = s.by_id.find(id);

@@ -118,6 +118,7 @@ task<std::optional<MessageDetail>> show_here(Shard& shard, std::string server_id
     detail.envelope = loaded->envelope;
     detail.status = loaded->status;
     detail.times = loaded->times;
+    detail.last_reply = loaded->last_reply;
   }
   co_return detail;
 }
@@ -138,6 +139,16 @@ task<uint64_t> retry_here(Shard& shard, std::string server_id, std::optional<Que
   }
   server->dispatcher().pump();
   co_return count;
+}
+
+task<deliver::OperatorResult> operate_here(Shard& shard, std::string server_id, QueueId id,
+                                           deliver::OperatorAction action) {
+  ServerShard* server = shard.find(server_id);
+  if (server == nullptr || !server->dispatcher().queue().show(id)) {
+    co_return deliver::OperatorResult::no_message;
+  }
+  const auto result = co_await server->dispatcher().operate(id, action);
+  co_return result;
 }
 
 }  // namespace
@@ -252,6 +263,27 @@ task<std::vector<MessageDetail>> Supervisor::show(QueueId id) {
     }
   }
   co_return found;
+}
+
+task<deliver::OperatorResult> Supervisor::operate(std::string server, QueueId id,
+                                                  deliver::OperatorAction action) {
+  State_& state = *state_;
+  std::vector<std::string> ids;
+  for (const auto& [known, record] : state.records) {
+    if (server.empty() || server == known) ids.push_back(known);
+  }
+  for (const std::string& known : ids) {
+    for (size_t i = 0; i < state.shards.size(); ++i) {
+      Shard* there = state.shards[i].get();
+      auto work = [there, known, id, action]() -> task<deliver::OperatorResult> {
+        return operate_here(*there, known, id, action);
+      };
+      const auto result =
+          co_await on_shard<deliver::OperatorResult>(state.control, *there, std::move(work));
+      if (result != deliver::OperatorResult::no_message) co_return result;
+    }
+  }
+  co_return deliver::OperatorResult::no_message;
 }
 
 task<RetryReport> Supervisor::retry(std::string server, std::optional<QueueId> id) {

@@ -12,6 +12,7 @@
 #include "mailroot/base/queue_id.h"
 #include "mailroot/base/slab_pool.h"
 #include "mailroot/config/snapshot.h"
+#include "mailroot/deliver/operator.h"
 #include "mailroot/dns/resolver.h"
 #include "mailroot/queue/queue.h"
 #include "mailroot/reactor/reactor.h"
@@ -60,6 +61,9 @@ class Dispatcher {
              const spool::MessageTimes& times, uint64_t size_bytes);
   // ETRN: sends what was kept for this domain, and for those below it when told.
   void send_kept(std::string_view domain, bool with_subdomains);
+  // An operator's wish, durable when it returns `done`; reports of `bounce` may follow later, when
+  // the disk refuses them now. The dispatcher may end meanwhile.
+  reactor::task<OperatorResult> operate(QueueId id, OperatorAction action);
   // After anything that may have made work: a slot, an operator's command.
   void pump();
 

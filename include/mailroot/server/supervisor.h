@@ -17,6 +17,7 @@
 #include "mailroot/base/queue_id.h"
 #include "mailroot/config/binding_table.h"
 #include "mailroot/config/snapshot.h"
+#include "mailroot/deliver/operator.h"
 #include "mailroot/queue/queue.h"
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/server/shard.h"
@@ -79,6 +80,7 @@ struct MessageDetail {
   smtp::Envelope envelope;
   std::string status;
   spool::MessageTimes times;
+  std::string last_reply;  // of the newest deferral
 };
 
 struct RetryReport {
@@ -123,6 +125,9 @@ class Supervisor {
   reactor::task<QueuePage> list_queue(std::string server, uint64_t cursor, uint32_t max);
   // All messages with this id (ids are unique in a home directory, not over all).
   reactor::task<std::vector<MessageDetail>> show(QueueId id);
+  // To a message in the queue of `server`, or of the first that has it when `server` is empty.
+  reactor::task<deliver::OperatorResult> operate(std::string server, QueueId id,
+                                                 deliver::OperatorAction action);
   // `id` empty: everything of `server` (or of all).
   reactor::task<RetryReport> retry(std::string server, std::optional<QueueId> id);
 

@@ -1,4 +1,5 @@
 // Hold, release, retry, remove, listings.
+#include <algorithm>
 #include <set>
 
 #include "helpers.h"
@@ -118,6 +119,34 @@ TEST_CASE("a connection of a held destination finds nothing more to send") {
   bench.settle(assignment, Result::delivered);
   bench.queue.connection_closed(grant->destination);
   CHECK(bench.queue.counters().messages == 1);
+}
+
+TEST_CASE("all that is open of a message is taken at once, also what is held") {
+  Bench bench;
+  REQUIRE(bench.add(1, {"mx:a", "mx:b"}));
+  REQUIRE(bench.add(2, {"mx:a"}));
+  const auto grant = bench.connect();
+  Assignment assignment = bench.take(grant->destination);
+  CHECK(bench.queue.take_message(assignment.id).empty());  // some of it is on its way
+  bench.settle(assignment, Result::deferred);
+  CHECK(bench.queue.take_message(id_of(7)).empty());
+  CHECK(bench.queue.hold_message(id_of(1)));
+  const std::vector<Assignment> taken = bench.queue.take_message(id_of(1));
+  REQUIRE(taken.size() == 2);
+  CHECK(bench.queue.take_message(id_of(1)).empty());
+  CHECK(bench.queue.counters().in_transaction == 2);
+  CHECK(bench.queue.counters().held == 0);
+  CHECK_FALSE(bench.queue.retry_message(id_of(1), bench.now));
+  CHECK_FALSE(bench.queue.release_message(id_of(1), bench.now));
+  const std::vector<RecipientResult> bounced = {{taken[0].recipients[0], Result::bounced}};
+  const StoredState stored = bench.queue.preview(taken[0], bounced, bench.now);
+  CHECK_FALSE(stored.done);
+  CHECK(std::ranges::count(stored.status, kBounced) == 1);
+  bench.queue.settle(taken[0], bounced, Verdict::unknown, "", bench.now);
+  bench.queue.forget(taken[1]);
+  CHECK(bench.queue.counters().messages == 1);
+  CHECK(bench.queue.counters().bounced == 1);
+  CHECK(bench.queue.counters().in_transaction == 0);
 }
 
 TEST_CASE("what is in a transaction is not removed") {
