@@ -1,6 +1,8 @@
 """The W3C protocol log, as analysers of the IIS SMTP service's log read it."""
 
+import datetime
 import os
+import time
 
 from waiting import until
 
@@ -77,3 +79,107 @@ def scenario_it_is_off_by_default_and_turned_on_by_a_reload(world):
     sink.wait_for(3)
     world.stop()
     assert len([x for x in read(world) if x["cs-method"] == "QUIT" and x["s-ip"] != "-"]) <= before
+
+
+def log_with(world, settings):
+    world.write_server(text="protocol_log: { enabled: true, directory: ../protocol, "
+                            f"{settings} }}\n")
+
+
+def names(world):
+    directory = world.directory / "protocol"
+    return {path.name for path in directory.iterdir()} if directory.exists() else set()
+
+
+def talk(world, commands=b""):
+    client = world.raw()
+    client.hello()
+    if commands:
+        client.send(commands)
+    client.send(b"QUIT\r\n")
+    client.rest()
+    client.close()
+
+
+LINES = b"MAIL FROM:<ann@sender.example>\r\nRSET\r\n" * 40  # about 8 KiB of log
+
+
+def names_now(now):
+    """What IIS called the file of this moment, by rotation."""
+    week = (now.day - 1) // 7 + 1
+    return {"hourly": f"ex{now:%y%m%d%H}.log", "daily": f"ex{now:%y%m%d}.log",
+            "weekly": f"ex{now:%y%m}{week:02}.log", "monthly": f"ex{now:%y%m}.log"}
+
+
+def scenario_each_rotation_has_its_file_name(world):
+    """Live: what is said after a reload goes into the file of the new rotation. Times are UTC."""
+    log_with(world, "rotate: hourly")
+    world.start()
+    expected = {}
+    for rotation in ("hourly", "daily", "weekly", "monthly"):
+        log_with(world, f"rotate: {rotation}")
+        assert world.reload()["result"] == "applied"
+        before = names_now(datetime.datetime.now(datetime.timezone.utc))
+        talk(world)
+        after = names_now(datetime.datetime.now(datetime.timezone.utc))
+        expected[rotation] = {before[rotation], after[rotation]}
+        until(lambda: names(world) & expected[rotation], f"a file of {rotation}: {expected}")
+    assert names(world) <= set().union(*expected.values()), (names(world), expected)
+
+
+def scenario_a_file_that_reached_its_size_is_followed_by_the_next(world):
+    log_with(world, "rotate: size, size_limit: 64 KiB")
+    world.start()
+    talk(world)
+    until(lambda: names(world) == {"extend1.log"}, "the first file")
+    directory = world.directory / "protocol"
+    until(lambda: talk(world, LINES) or "extend2.log" in names(world), "the second file")
+    assert names(world) == {"extend1.log", "extend2.log"}, names(world)
+    assert (directory / "extend1.log").stat().st_size >= 64 * 1024
+    until(lambda: "RSET" in (directory / "extend2.log").read_text(), "a line in it")
+    assert (directory / "extend2.log").read_text().startswith("#Software: ")
+    # After a restart it goes on where it was.
+    world.stop()
+    world.start()
+    before = (directory / "extend2.log").stat().st_size
+    talk(world)
+    until(lambda: (directory / "extend2.log").stat().st_size > before, "more lines in it")
+    assert names(world) == {"extend1.log", "extend2.log"}, names(world)
+    log_with(world, "rotate: size, size_limit: 1 MiB")
+    world.reload()
+    until(lambda: talk(world, LINES) or (directory / "extend2.log").stat().st_size > 100 * 1024,
+          "the larger limit")
+    assert names(world) == {"extend1.log", "extend2.log"}, names(world)
+
+
+def scenario_the_fields_are_those_asked_for(world):
+    """IIS's own choice after installation; then another, live, with a new #Fields line."""
+    log_with(world, "fields: [time, c-ip, cs-method, cs-uri-stem, sc-status]")
+    world.start()
+    talk(world)
+    line = of_method(world, "QUIT")[0]
+    assert list(line) == ["time", "c-ip", "cs-method", "cs-uri-stem", "sc-status"], line
+    assert (line["c-ip"], line["sc-status"]) == ("127.0.0.1", "221"), line
+    log_with(world, "fields: [cs-method, sc-bytes]")
+    assert world.reload()["result"] == "applied"
+    talk(world)
+    line = of_method(world, "QUIT", 2)[1]
+    assert list(line) == ["cs-method", "sc-bytes"] and int(line["sc-bytes"]) > 20, line
+    [path] = (world.directory / "protocol").iterdir()
+    assert path.read_text().count("#Fields: ") == 2
+
+
+def scenario_files_older_than_keep_go_when_a_new_one_begins(world):
+    directory = world.directory / "protocol"
+    directory.mkdir()
+    ages = {"ex200101.log": 3, "ex200102.log": 1, "notes.txt": 300, "ex.txt": 300}
+    for name, hours in ages.items():
+        (directory / name).write_text("old\n")
+        then = time.time() - hours * 3600
+        os.utime(directory / name, (then, then))
+    (directory / "ex200103.log").symlink_to(directory / "notes.txt")
+    log_with(world, "keep: 2h")
+    world.start()
+    talk(world)
+    until(lambda: "ex200101.log" not in names(world), "the old file is gone")
+    assert names(world) >= {"ex200102.log", "notes.txt", "ex.txt", "ex200103.log"}, names(world)
