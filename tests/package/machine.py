@@ -156,12 +156,18 @@ class Machine:
         self.do("debconf-set-selections", input="".join(lines))
 
     def install(self, *debs):
-        names = []
-        for deb in debs:
-            shutil.copy(deb, self.path("/root") / deb.name)
-            names.append(f"./{deb.name}")
-        return self.do("sh", "-c", "cd /root && exec apt-get install -y --allow-downgrades "
-                       + " ".join(names))
+        return self.do("apt-get", "install", "-y", "--allow-downgrades",
+                       *[self.bring(deb) for deb in debs])
+
+    def bring(self, deb):
+        shutil.copy(deb, self.path("/srv") / deb.name)
+        return f"/srv/{deb.name}"
+
+    def at_a_terminal(self, command, typed):
+        """What is shown while somebody types these lines at debconf's questions."""
+        return self.do("script", "--quiet", "--return", "--command",
+                       f"env DEBIAN_FRONTEND=teletype TERM=dumb {command}", "/dev/null",
+                       input="".join(line + "\n" for line in typed))
 
     # The service ---------------------------------------------------------------------------------
 

@@ -8,10 +8,21 @@ from machine import must, needed_by, run
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def is_older_than_the_source(directory):
+    debs = list(directory.glob("mailroot_*.deb"))
+    if not debs:
+        return True
+    made = min(deb.stat().st_mtime for deb in debs)
+    parts = ["src", "include", "bench", "conf", "packaging", "systemd"]
+    files = [path for part in parts for path in (ROOT / part).rglob("*") if path.is_file()]
+    files += [ROOT / "meson.build", ROOT / "meson_options.txt", ROOT / "README.md"]
+    return any(path.stat().st_mtime > made for path in files)
+
+
 class Packages:
     def __init__(self, directory, cache):
         self.cache = cache
-        if not list(directory.glob("mailroot_*.deb")):
+        if is_older_than_the_source(directory):
             done = run(ROOT / "packaging/build", "--out", directory)
             assert done.returncode == 0, done.stdout + done.stderr
         [self.mailroot] = directory.glob("mailroot_*.deb")

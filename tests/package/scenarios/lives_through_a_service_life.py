@@ -1,5 +1,6 @@
 """From apt install to purge on one machine; mail is looked for at each step."""
 
+import gzip
 import hashlib
 
 from machine import until
@@ -50,6 +51,17 @@ def check_installed(machine):
     assert not queued(machine)
     [status] = machine.ctl_json("status")
     assert status["io"].startswith("io_uring"), status
+
+
+def check_manuals(machine):
+    """Every program has its page, and every declared key its paragraph."""
+    for page in ("man8/mailrootd.8", "man1/mailrootctl.1", "man1/mailroot-source.1",
+                 "man1/mailroot-sink.1", "man1/mailroot-raw-disk.1"):
+        assert machine.path(f"/usr/share/man/{page}.gz").exists(), page
+    keys = machine.ctl_json("server", "keys")
+    page = machine.path("/usr/share/man/man5/mailroot-server.yaml.5.gz").read_bytes()
+    text = gzip.decompress(page).decode()
+    assert len(keys) > 50 and text.count("\n.TP\n") == len(keys), (len(keys), text.count(".TP"))
 
 
 def check_sandbox(machine):
@@ -181,6 +193,7 @@ def scenario_install_edit_break_kill_upgrade_remove_purge(stage):
     machine.install(stage.packages.mailroot, stage.packages.bench)
     check_installed(machine)
     check_sandbox(machine)
+    check_manuals(machine)
     machine.send("bob@here.example")
     until(lambda: len(machine.mail_in("Drop")) == 1, "local mail in Drop")
     machine.send("carol@example.org")

@@ -1,0 +1,25 @@
+"""The packages themselves: lintian, what they need, whether they are made the same again."""
+
+import re
+
+from machine import must, run
+
+
+def scenario_lintian_finds_nothing_but_what_is_argued(stage):
+    done = run("lintian", "--pedantic", "--allow-root", "--fail-on",
+               "error,warning,info,pedantic", *stage.packages.all)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def scenario_only_debian_s_own_libraries_are_needed(stage):
+    """What the build used from elsewhere (clang-19's runtime) must not be needed to run."""
+    for deb in (stage.packages.mailroot, stage.packages.bench):
+        depends = must("dpkg-deb", "--field", deb, "Depends")
+        assert re.search(r"\blibc6 \(", depends), depends
+        assert not re.search(r"clang|llvm|libc\+\+", depends), depends
+
+
+def scenario_the_times_in_it_are_those_of_the_changelog(stage):
+    listed = must("dpkg-deb", "--contents", stage.packages.mailroot)
+    days = {line.split()[3] for line in listed.splitlines()}
+    assert len(days) == 1, days
