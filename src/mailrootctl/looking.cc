@@ -4,13 +4,14 @@
 #include "commands.h"
 #include "mailroot/config/load.h"
 #include "show.h"
+#include "site.h"
 
 namespace mailroot::ctl {
 
 namespace {
 
 int check(const Settings& settings) {
-  const auto result = config::check_here(settings.config, {});
+  const auto result = config::check_here(config_file_of(settings), {});
   std::fputs(result.report().c_str(), result.exit_code == 0 ? stdout : stderr);
   return result.exit_code;
 }

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
       app.add_option("--socket", settings.socket, "control socket")->capture_default_str();
   settings.config_option =
       app.add_option("--config", settings.config,
-                     "configuration file; server asks a running mailrootd for it")
+                     "configuration file; server and check ask a running mailrootd for it")
           ->capture_default_str();
   app.add_flag("--json", settings.json, "answers as JSON, one document a line");
   app.set_version_flag("--version", std::string("mailrootctl " MAILROOT_VERSION));

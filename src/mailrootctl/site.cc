@@ -48,6 +48,12 @@ std::string config_of_daemon(const std::string& socket) {
 
 }  // namespace
 
+std::string config_file_of(const Settings& settings) {
+  if (settings.config_given()) return settings.config;
+  const std::string running = config_of_daemon(settings.socket);
+  return running.empty() ? settings.config : running;
+}
+
 std::expected<Site, int> open_site(const Settings& settings) {
   Site site;
   site.config = settings.config;

@@ -21,6 +21,9 @@ struct Site {
   config::ConfigSnapshot snapshot;
 };
 
+// --config, else that of the daemon at the socket, else the packaged place.
+std::string config_file_of(const Settings& settings);
+
 // The failure was told; the exit code.
 std::expected<Site, int> open_site(const Settings& settings);
 

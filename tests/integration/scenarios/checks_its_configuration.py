@@ -176,3 +176,18 @@ def scenario_without_virtual_servers_the_built_in_default_says_so(world):
     done = check(world)
     assert done.returncode in (0, 2), done
     assert "built-in default" in done.stdout + done.stderr, done
+
+
+def scenario_check_asks_a_running_daemon_for_its_files(world):
+    """Without --config; mailrootctl's --socket says which instance is meant."""
+    world.write_server()
+    world.start()
+    command = [world.build / "src/mailrootctl/mailrootctl", "--socket",
+               world.directory / "control.sock", "check"]
+
+    def run():
+        return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS)
+    assert run().returncode == 0, run()
+    world.write_server(text="nonsense: 1\n")
+    done = run()
+    assert done.returncode == 1 and f"{world.server_file()}:" in done.stderr, done
