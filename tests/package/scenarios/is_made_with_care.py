@@ -1,8 +1,10 @@
-"""The packages themselves: lintian, what they need, whether they are made the same again."""
+"""The packages themselves: lintian, what they need, the times in them, their autopkgtest."""
 
 import re
+import shutil
 
 from machine import must, run
+from packages import ROOT
 
 
 def scenario_lintian_finds_nothing_but_what_is_argued(stage):
@@ -23,3 +25,10 @@ def scenario_the_times_in_it_are_those_of_the_changelog(stage):
     listed = must("dpkg-deb", "--contents", stage.packages.mailroot)
     days = {line.split()[3] for line in listed.splitlines()}
     assert len(days) == 1, days
+
+
+def scenario_its_autopkgtest_passes(stage):
+    machine = stage.machine()
+    machine.install(stage.packages.mailroot, stage.packages.bench)
+    shutil.copy(ROOT / "packaging/debian/tests/relays-mail", machine.path("/srv/relays-mail"))
+    assert machine.do("/srv/relays-mail").endswith("relayed\n")
