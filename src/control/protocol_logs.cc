@@ -52,6 +52,10 @@ class LogFile final : public log::ProtocolLog {
   }
 
   void drain(log::Sink& log);
+  bool is_drained() {
+    const std::lock_guard guard(mutex_);
+    return pending_.empty() && dropped_ == 0;
+  }
 
  private:
   bool open(const config::ProtocolLogSettings& settings, const std::string& name, WallTime time);
@@ -212,12 +216,17 @@ struct ProtocolLogs::Impl {
 };
 
 void ProtocolLogs::Impl::drain() {
-  std::vector<std::shared_ptr<LogFile>> known;
+  std::map<std::string, std::shared_ptr<LogFile>> known;
   {
     const std::lock_guard guard(mutex);
-    for (auto& [id, file] : files) known.push_back(file);
+    known = files;
   }
-  for (const auto& file : known) file->drain(log);
+  for (const auto& [id, file] : known) file->drain(log);
+  // Of a server whose log was turned off, or that is gone: held here and in `files` alone.
+  const std::lock_guard guard(mutex);
+  for (const auto& [id, file] : known) {
+    if (file.use_count() == 2 && file->is_drained()) files.erase(id);
+  }
 }
 
 void ProtocolLogs::Impl::run() {

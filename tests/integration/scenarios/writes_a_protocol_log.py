@@ -183,3 +183,24 @@ def scenario_files_older_than_keep_go_when_a_new_one_begins(world):
     talk(world)
     until(lambda: "ex200101.log" not in names(world), "the old file is gone")
     assert names(world) >= {"ex200102.log", "notes.txt", "ex.txt", "ex200103.log"}, names(world)
+
+
+def scenario_a_log_that_is_off_has_no_open_file(world):
+    """Or its file system could not be unmounted."""
+    log_with(world, "rotate: daily")
+    world.start()
+
+    def open_files():
+        top = f"/proc/{world.daemon.pid}/fd"
+        links = [os.readlink(f"{top}/{entry}") for entry in os.listdir(top)
+                 if os.path.islink(f"{top}/{entry}")]
+        return [link for link in links if "/protocol/" in link]
+    talk(world)
+    until(open_files, "the open log")
+    world.write_server()
+    world.reload()
+    until(lambda: not open_files(), "the closed log")
+    log_with(world, "rotate: daily")
+    world.reload()
+    talk(world)
+    of_method(world, "QUIT", 2)
