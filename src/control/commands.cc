@@ -94,6 +94,20 @@ task<std::string> list_queue(Supervisor& supervisor, const Command& command) {
   co_return out + "250 next=" + std::to_string(page.next_cursor) + "\n";
 }
 
+task<std::string> list_destinations(Supervisor& supervisor, const Command& command) {
+  const auto max = number(command, "max", kQueuePageDefault);
+  if (!max || *max == 0 || *max > kQueuePageMax) {
+    co_return failure("max is a number from 1 to " + std::to_string(kQueuePageMax));
+  }
+  const auto list =
+      co_await supervisor.destinations(option(command, "server"), static_cast<uint32_t>(*max));
+  const auto [now, wall] = supervisor.moment();
+  std::string out;
+  for (const auto& entry : list.entries) out += line_of(to_json(entry, now));
+  const std::string rest = list.is_complete ? "" : ", there are more";
+  co_return out + "250 " + std::to_string(list.entries.size()) + " destinations" + rest + "\n";
+}
+
 task<std::string> show_message(Supervisor& supervisor, const Command& command) {
   const auto id = parse_queue_id(command.word(2));
   if (!id) co_return failure("a queue id has 20 characters, 0-9 and A-F");
@@ -222,6 +236,10 @@ task<std::string> run_command(Supervisor& supervisor, std::string line, Right ri
     auto reply = co_await show_servers(supervisor);
     co_return reply;
   }
+  if (verb == "destinations") {
+    auto reply = co_await list_destinations(supervisor, command);
+    co_return reply;
+  }
   if (verb == "queue") {
     auto reply = co_await run_queue(supervisor, command, right);
     co_return reply;
@@ -229,7 +247,7 @@ task<std::string> run_command(Supervisor& supervisor, std::string line, Right ri
   const bool changes_state =
       verb == "start" || verb == "stop" || verb == "pause" || verb == "continue";
   if (verb != "reload" && !changes_state) {
-    co_return "500 unknown command; known: status servers queue start stop pause continue reload\n";
+    co_return "500 unknown command; known: status servers queue destinations start stop pause continue reload\n";
   }
   if (right != Right::change) co_return "530 you may look, but not change\n";
   if (verb == "reload") {

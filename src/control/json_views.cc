@@ -24,6 +24,22 @@ std::string_view word(queue::MessageState state) {
   return "unknown";
 }
 
+std::string_view word(queue::DestinationState state) {
+  switch (state) {
+    case queue::DestinationState::idle:
+      return "idle";
+    case queue::DestinationState::ready:
+      return "ready";
+    case queue::DestinationState::busy:
+      return "busy";
+    case queue::DestinationState::backoff:
+      return "backoff";
+    case queue::DestinationState::held:
+      return "held";
+  }
+  return "unknown";
+}
+
 std::string_view word(char status) {
   switch (status) {
     case queue::kWaiting:
@@ -119,6 +135,25 @@ ordered_json to_json(const server::QueuedMessage& message, Instant now, WallTime
           {"recipients", view.recipients},
           {"destination", view.destination},
           {"destinations", view.destinations}};
+}
+
+ordered_json to_json(const server::DestinationSum& sum, Instant now) {
+  using std::chrono::duration_cast;
+  using std::chrono::seconds;
+  const queue::DestinationView& view = sum.view;
+  const auto rest = std::max(Duration(0), view.backoff_until - now);
+  return {{"destination", view.key},
+          {"server", sum.server},
+          {"state", word(view.state)},
+          {"waiting", view.waiting},
+          {"ready", view.ready},
+          {"in_transaction", view.in_transaction},
+          {"held", view.held},
+          {"bytes", view.size_bytes},
+          {"connections", view.connections},
+          {"failures", view.failures},
+          {"next_connection_seconds", duration_cast<seconds>(rest).count()},
+          {"last_error", view.last_error}};
 }
 
 ordered_json to_json(const server::MessageDetail& detail, Instant now, WallTime wall) {

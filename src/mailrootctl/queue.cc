@@ -65,6 +65,19 @@ void add_queue(CLI::App& app, const Settings& settings, int& code) {
   show->callback(
       [&settings, &code, id] { code = ask(settings, "queue show " + *id, show_messages, false); });
   add_queue_operations(*queue, settings, code);
+  auto* destinations =
+      app.add_subcommand("destinations", "next hops with mail, most first: state and trouble");
+  const auto where = std::make_shared<ListArguments>();
+  where->max = 100;
+  destinations->add_option("--server", where->filter.server, "only of this virtual server");
+  destinations->add_option("--max", where->max, "destinations to show")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  destinations->callback([&settings, &code, where] {
+    std::string command = fmt::format("destinations max={}", where->max);
+    if (!where->filter.server.empty()) command += " server=" + where->filter.server;
+    code = ask(settings, command, show_destinations, true);
+  });
 }
 
 }  // namespace mailroot::ctl

@@ -108,6 +108,25 @@ void show_queue_page(const std::vector<std::string>& documents) {
   }
 }
 
+void show_destinations(const std::vector<std::string>& documents) {
+  fmt::print("{:<32} {:<12} {:<8} {:>8} {:>10} {:>5} {}\n", "destination", "server", "state",
+             "messages", "size", "conn", "trouble");
+  for (const std::string& document : documents) {
+    const json entry = json::parse(document);
+    uint64_t messages = 0;
+    for (const char* const key : {"waiting", "ready", "in_transaction", "held"}) {
+      messages += entry[key].get<uint64_t>();
+    }
+    std::string trouble = text(entry, "last_error");
+    const auto seconds = entry["next_connection_seconds"].get<int64_t>();
+    if (seconds > 0) trouble = fmt::format("asked again in {}: {}", age_text(seconds), trouble);
+    fmt::print("{:<32} {:<12} {:<8} {:>8} {:>10} {:>5} {}\n", text(entry, "destination"),
+               text(entry, "server"), text(entry, "state"), messages,
+               size_text(entry["bytes"].get<uint64_t>()), entry["connections"].get<uint64_t>(),
+               trouble);
+  }
+}
+
 void show_messages(const std::vector<std::string>& documents) {
   for (const std::string& document : documents) {
     const json entry = json::parse(document);

@@ -10,6 +10,7 @@ void show_status(const std::vector<std::string>& documents);
 void show_servers(const std::vector<std::string>& documents);
 void show_queue_header();
 void show_queue_page(const std::vector<std::string>& documents);
+void show_destinations(const std::vector<std::string>& documents);
 void show_messages(const std::vector<std::string>& documents);
 void show_reload(const std::vector<std::string>& documents);
 

@@ -75,6 +75,17 @@ struct QueuePage {
   uint64_t next_cursor = 0;  // 0: no more
 };
 
+// A next hop with mail, all shards together.
+struct DestinationSum {
+  std::string server;
+  queue::DestinationView view;  // state: the worst of all shards
+};
+
+struct DestinationList {
+  std::vector<DestinationSum> entries;  // most messages first
+  bool is_complete = true;
+};
+
 struct MessageDetail {
   QueuedMessage message;
   smtp::Envelope envelope;
@@ -123,6 +134,8 @@ class Supervisor {
   // One page of at most `max` messages; of all servers when `server` is empty. Shards and servers
   // are walked one after the other, so no shard is held for long.
   reactor::task<QueuePage> list_queue(std::string server, uint64_t cursor, uint32_t max);
+  // The `max` next hops with most messages; of all servers when `server` is empty.
+  reactor::task<DestinationList> destinations(std::string server, uint32_t max);
   // All messages with this id (ids are unique in a home directory, not over all).
   reactor::task<std::vector<MessageDetail>> show(QueueId id);
   // To a message in the queue of `server`, or of the first that has it when `server` is empty.

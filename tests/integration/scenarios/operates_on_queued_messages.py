@@ -191,3 +191,17 @@ def scenario_filters_choose(world):
     assert answer == {"delete": 1, "in_delivery": 0, "unchanged": 0, "interrupted": False}
     assert listed(world) == []
     until(lambda: not world.mail_files("Queue"), "no file is left")
+
+
+def scenario_destinations_are_summed_up(world):
+    start(world)
+    assert world.ctl_json("destinations") == []
+    send_and_wait(world, *[f"{number}@example.org" for number in range(5)])
+    [entry] = world.ctl_json("destinations")
+    assert entry["waiting"] + entry["ready"] == 5 and entry["state"] == "backoff", entry
+    assert "refused" in entry["last_error"] and entry["next_connection_seconds"] > 0, entry
+    assert "asked again in" in world.ctl("destinations", "--server", "default").stdout
+    assert world.ctl_json("destinations", "--server", "another") == []
+    world.ctl("queue", "hold", "--all")
+    [entry] = world.ctl_json("destinations")
+    assert entry["held"] == 5, entry
