@@ -247,7 +247,8 @@ task<std::string> run_command(Supervisor& supervisor, std::string line, Right ri
   const bool changes_state =
       verb == "start" || verb == "stop" || verb == "pause" || verb == "continue";
   if (verb != "reload" && !changes_state) {
-    co_return "500 unknown command; known: status servers queue destinations start stop pause continue reload\n";
+    co_return "500 unknown command; known: status servers queue destinations start stop pause "
+              "continue reload\n";
   }
   if (right != Right::change) co_return "530 you may look, but not change\n";
   if (verb == "reload") {
