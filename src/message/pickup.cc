@@ -44,7 +44,8 @@ bool is_field_name(std::string_view name) {
 // The fields of a header section, one at a time.
 class FieldReader {
  public:
-  FieldReader(std::string_view text, bool whole_file) : text_(text), whole_(whole_file) {}
+  FieldReader(std::string_view text, bool whole_file, size_t at)
+      : text_(text), whole_(whole_file), at_(at) {}
 
   enum class Step : uint8_t { field, end, incomplete, malformed };
   Step next(Field& field) {
@@ -80,8 +81,10 @@ class FieldReader {
  private:
   std::string_view text_;
   bool whole_;
-  size_t at_ = 0;
+  size_t at_;
 };
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 class PickupReader {
  public:
@@ -185,7 +188,11 @@ std::expected<PickupFile, PickupFailure> PickupReader::finish() {
 }
 
 std::expected<PickupFile, PickupFailure> PickupReader::read() {
-  FieldReader reader(text_, text_.size() >= file_size_);
+  if (text_.starts_with("\xFF\xFE") || text_.starts_with("\xFE\xFF"))
+    return fail(PickupError::malformed, "it is UTF-16 text; a message is ASCII or UTF-8");
+  // Windows editors and PowerShell mark UTF-8 so; it is no part of the message.
+  if (text_.starts_with(kByteOrderMark)) kept_from_ = kByteOrderMark.size();
+  FieldReader reader(text_, text_.size() >= file_size_, kept_from_);
   Field field;
   for (;;) {
     switch (reader.next(field)) {

@@ -113,6 +113,22 @@ TEST_CASE("a file may be nothing but a header section") {
   CHECK(content_of(parse(text), text) == "");
 }
 
+TEST_CASE("the byte order mark of a Windows editor is no part of the message") {
+  for (const std::string fields : {"X-Sender: a\nX-Receiver: b\n", "From: a\nTo: b\n"}) {
+    const std::string rest =
+        "Subject: c\n\n\xEF\xBB\xBF"
+        "body\n";
+    const std::string text = "\xEF\xBB\xBF" + fields + rest;
+    const std::string kept = fields.starts_with("X-") ? rest : fields + rest;
+    CHECK(content_of(parse(text), text) == kept);
+  }
+  const std::string_view utf16("\xFF\xFEX\0-\0", 6);
+  const auto file = parse_pickup(as_bytes(utf16), utf16.size(), "default.example");
+  REQUIRE_FALSE(file.has_value());
+  CHECK(file.error().error == PickupError::malformed);
+  CHECK(file.error().detail.contains("UTF-16"));
+}
+
 TEST_CASE("what cannot be sent, and why") {
   CHECK(error_of("") == PickupError::no_sender);
   CHECK(error_of("\r\nbody") == PickupError::no_sender);
