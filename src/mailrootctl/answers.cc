@@ -85,7 +85,9 @@ AnswerChecks::AnswerChecks(const config::ConfigSnapshot& snapshot, config::Machi
       may_make_home_(may_make_home) {}
 
 std::string AnswerChecks::check_name(const std::string& name) const {
-  if (name.empty()) return "a virtual server has a name; any text will do";
+  if (name.find_first_not_of(" \t") == std::string::npos) {
+    return "a virtual server has a name; any text will do";
+  }
   return config::why_wrong_value("name", config::quote_scalar(name));
 }
 

@@ -107,6 +107,7 @@ TEST_CASE("names and domains") {
   CHECK(checks.suggest_name() == "SMTP Virtual Server 2");
   CHECK(checks.check_name("Any: text # at all").empty());
   CHECK_FALSE(checks.check_name("").empty());
+  CHECK_FALSE(checks.check_name("   ").empty());
   CHECK_FALSE(checks.check_name("a\tb\x01").empty());
   CHECK_FALSE(checks.check_name("\xff").empty());
   CHECK(checks.check_domain("auto").empty());
