@@ -2,6 +2,7 @@
 #include <memory>
 #include <utility>
 
+#include "mailroot/base/assert.h"
 #include "work.h"
 
 namespace mailroot::deliver {
@@ -82,13 +83,13 @@ reactor::task<void> bounce_part(Engine& engine, queue::Assignment assignment) {
 
 reactor::task<OperatorResult> discard(Engine& engine, QueueId id,
                                       const std::vector<queue::Assignment>& parts) {
-  auto message = co_await engine.around.spool.load(id);
+  // Not loaded: what cannot be read can be deleted. A letter for each recipient, as the spool keeps
+  // them should the disk refuse this.
+  const auto state = engine.queue.stored_state(id, engine.moment());
+  MAILROOT_ASSERT(state.has_value(), "what is in hand is in the queue");
   spool::Settlement settlement;
   settlement.id = id;
-  if (message) {
-    settlement.status = message->status;
-    settlement.times = message->times;
-  }
+  settlement.status = state->status;
   for (const queue::Assignment& part : parts) {
     for (const uint32_t recipient : part.recipients) {
       if (recipient < settlement.status.size()) settlement.status[recipient] = queue::kBounced;

@@ -1,3 +1,4 @@
+// The wishes of an operator for one queued message, and what became of one.
 #pragma once
 
 #include <cstdint>
