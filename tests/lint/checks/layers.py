@@ -10,7 +10,8 @@ import re
 from .source import CPP, Finding, files, line_at, text_of
 
 ORDER = ["base", "smtp", "message", "config", "route", "queue", "reactor", "tls", "dns", "spool",
-         "receive", "deliver", "server", "control", "import", "mailrootd", "mailrootctl"]
+         "receive", "deliver", "server", "control", "import", "mailrootd", "mailrootctl",
+         "submit", "sendmail"]
 DENIED = {
     "reactor": {"smtp", "message", "config", "route", "queue"},
     "tls": {"smtp", "message", "route", "queue"},
@@ -22,6 +23,8 @@ DENIED = {
                "server", "control"},
     "mailrootd": {"import"},
     "mailrootctl": {"mailrootd"},
+    "submit": {"mailrootd", "mailrootctl"},
+    "sendmail": {"mailrootd", "mailrootctl"},
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
 
