@@ -108,6 +108,52 @@ task<std::string> list_destinations(Supervisor& supervisor, const Command& comma
   co_return out + "250 " + std::to_string(list.entries.size()) + " destinations" + rest + "\n";
 }
 
+task<std::string> list_connections(Supervisor& supervisor, const Command& command) {
+  const auto max = number(command, "max", kQueuePageDefault);
+  if (!max || *max == 0 || *max > kQueuePageMax) {
+    co_return failure("max is a number from 1 to " + std::to_string(kQueuePageMax));
+  }
+  const std::string start = option(command, "after");
+  const auto after = server::ConnectionName::parse(start);
+  if (!start.empty() && !after) co_return failure("after is the id of a connection");
+  const auto page = co_await supervisor.connections(option(command, "server"), after,
+                                                    static_cast<uint32_t>(*max));
+  const auto [now, wall] = supervisor.moment();
+  std::string out;
+  for (const auto& entry : page.entries) out += line_of(to_json(entry, now, wall));
+  const std::string next = page.has_more ? page.entries.back().name.to_string() : "";
+  co_return out + "250 next=" + next + "\n";
+}
+
+task<std::string> close_connection(Supervisor& supervisor, const Command& command) {
+  const std::string what = command.word(2);
+  const auto name = server::ConnectionName::parse(what);
+  if (!name) co_return failure("a connection's id looks like default/in0.17, see connections list");
+  const auto result = co_await supervisor.close_connection(*name);
+  switch (result) {
+    case deliver::CloseResult::closed:
+      co_return "250 closed\n";
+    case deliver::CloseResult::final_reply:
+      co_return "450 the next hop of " + what +
+          " has a whole message and is about to answer; closing now could double it\n";
+    case deliver::CloseResult::not_found:
+      break;
+  }
+  co_return failure("no connection " + what + " is open");
+}
+
+task<std::string> run_connections(Supervisor& supervisor, const Command& command, Right right) {
+  const std::string verb = command.word(1);
+  if (verb == "list") {
+    auto listed = co_await list_connections(supervisor, command);
+    co_return listed;
+  }
+  if (verb != "close") co_return failure("connections knows list and close");
+  if (right != Right::change) co_return "530 you may look, but not change\n";
+  auto closed = co_await close_connection(supervisor, command);
+  co_return closed;
+}
+
 task<std::string> show_message(Supervisor& supervisor, const Command& command) {
   const auto id = parse_queue_id(command.word(2));
   if (!id) co_return failure("a queue id has 20 characters, 0-9 and A-F");
@@ -240,6 +286,10 @@ task<std::string> run_command(Supervisor& supervisor, std::string line, Right ri
     auto reply = co_await list_destinations(supervisor, command);
     co_return reply;
   }
+  if (verb == "connections") {
+    auto reply = co_await run_connections(supervisor, command, right);
+    co_return reply;
+  }
   if (verb == "queue") {
     auto reply = co_await run_queue(supervisor, command, right);
     co_return reply;
@@ -247,8 +297,8 @@ task<std::string> run_command(Supervisor& supervisor, std::string line, Right ri
   const bool changes_state =
       verb == "start" || verb == "stop" || verb == "pause" || verb == "continue";
   if (verb != "reload" && !changes_state) {
-    co_return "500 unknown command; known: status servers queue destinations start stop pause "
-              "continue reload\n";
+    co_return "500 unknown command; known: status servers queue destinations connections "
+              "start stop pause continue reload\n";
   }
   if (right != Right::change) co_return "530 you may look, but not change\n";
   if (verb == "reload") {

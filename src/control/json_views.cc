@@ -156,6 +156,28 @@ ordered_json to_json(const server::DestinationSum& sum, Instant now) {
           {"last_error", view.last_error}};
 }
 
+ordered_json to_json(const server::OpenConnection& connection, Instant now, WallTime wall) {
+  const Duration age = std::max(Duration(0), now - connection.since);
+  ordered_json out = {
+      {"id", connection.name.to_string()},
+      {"server", connection.name.server},
+      {"direction", connection.name.direction == server::Direction::in ? "in" : "out"},
+      {"peer", connection.peer},
+      {"stage", connection.stage},
+      {"since", message::iso_time(wall - age)},
+      {"age_seconds", std::chrono::duration_cast<std::chrono::seconds>(age).count()},
+      {"messages", connection.messages},
+      {"bytes", connection.bytes}};
+  if (connection.name.direction == server::Direction::in) {
+    out["local"] = connection.local;
+    out["helo"] = connection.hello;
+  } else {
+    out["host"] = connection.host;
+    out["destination"] = connection.destination;
+  }
+  return out;
+}
+
 ordered_json to_json(const server::MessageDetail& detail, Instant now, WallTime wall) {
   ordered_json out = to_json(detail.message, now, wall);
   out["from"] = smtp::to_string(detail.envelope.reverse_path);

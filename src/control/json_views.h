@@ -12,6 +12,8 @@ nlohmann::ordered_json to_json(const server::ServiceView& view);
 nlohmann::ordered_json to_json(const server::ServerView& view);
 nlohmann::ordered_json to_json(const server::QueuedMessage& message, Instant now, WallTime wall);
 nlohmann::ordered_json to_json(const server::DestinationSum& sum, Instant now);
+nlohmann::ordered_json to_json(const server::OpenConnection& connection, Instant now,
+                               WallTime wall);
 nlohmann::ordered_json to_json(const server::MessageDetail& detail, Instant now, WallTime wall);
 
 }  // namespace mailroot::control

@@ -11,12 +11,15 @@ using smtp::DeliveryOutcome;
 using smtp::Disposition;
 
 Courier::Courier(Engine& dispatcher, const queue::ConnectionGrant& grant)
-    : engine(dispatcher), destination(grant.destination), handle(dispatcher.scope) {
-  engine.couriers.insert(&handle);
+    : engine(dispatcher),
+      destination(grant.destination),
+      handle(dispatcher.scope, grant.destination, dispatcher.reactor().now()),
+      number(++dispatcher.newest_courier) {
+  engine.couriers.emplace(number, &handle);
 }
 
 Courier::~Courier() {
-  engine.couriers.erase(&handle);
+  engine.couriers.erase(number);
   if (engine.courier_gone.has_waiters()) engine.courier_gone.notify_all();
 }
 

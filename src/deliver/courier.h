@@ -26,6 +26,7 @@ struct Courier {
   Engine& engine;
   queue::DestinationId destination;
   CourierHandle handle;
+  uint64_t number;                 // unique in its dispatcher since the start, from 1
   reactor::TaskGroup settlements;  // of earlier messages, while the next one is sent
   std::unique_ptr<Connection> connection;
   Targets targets;         // of the next hop, found for this connection

@@ -202,7 +202,7 @@ reactor::task<void> Dispatcher::stop() {
   Engine& engine = *impl_;
   engine.stopping = true;
   engine.retries.cancel();
-  for (CourierHandle* courier : engine.couriers) {
+  for (const auto& [number, courier] : engine.couriers) {
     const Connection* connection = courier->connection;
     const bool may_finish =
         connection != nullptr && (connection->awaits_final_reply() || connection->is_idle());

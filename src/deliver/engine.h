@@ -1,6 +1,7 @@
 // What the parts of one dispatcher share. One per (virtual server, shard), on that shard's thread.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -38,11 +39,14 @@ struct DestinationInfo {
   reactor::Event mail;  // for idle couriers
 };
 
-// A courier as stop() sees it.
+// A courier as stop() and an operator see it.
 struct CourierHandle {
-  explicit CourierHandle(reactor::CancelScope& parent) : scope(&parent) {}
+  CourierHandle(reactor::CancelScope& parent, queue::DestinationId to, Instant now)
+      : scope(&parent), destination(to), since(now) {}
   reactor::CancelScope scope;
-  Connection* connection = nullptr;
+  queue::DestinationId destination;
+  Instant since;
+  Connection* connection = nullptr;  // null while it looks for one
 };
 
 struct Engine {
@@ -86,7 +90,8 @@ struct Engine {
   reactor::CancelScope scope{nullptr};
   reactor::CancelScope retries{nullptr};  // settlements that could not be stored yet
   reactor::TaskGroup tasks;
-  std::unordered_set<CourierHandle*> couriers;
+  std::map<uint64_t, CourierHandle*> couriers;  // by number
+  uint64_t newest_courier = 0;
   reactor::Event courier_gone;
   PumpTimer timer{*this};
   Instant timer_at = kNever;

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   app.fallthrough();
   add_looking(app, settings, code);
   add_queue(app, settings, code);
+  add_connections(app, settings, code);
   add_changing(app, settings, code);
   add_server(app, settings, code);
   add_import(app, settings, code);

@@ -127,6 +127,20 @@ void show_destinations(const std::vector<std::string>& documents) {
   }
 }
 
+void show_connections_header() {
+  fmt::print("{:<20} {:<12} {:>6} {:>8} {:>10} {:<24} {}\n", "ID", "STAGE", "AGE", "MESSAGES",
+             "SIZE", "PEER", "NAME");
+}
+
+void show_connection(const std::string& document) {
+  const json entry = json::parse(document);
+  const bool is_in = text(entry, "direction") == "in";
+  fmt::print("{:<20} {:<12} {:>6} {:>8} {:>10} {:<24} {}\n", text(entry, "id"),
+             text(entry, "stage"), age_text(entry["age_seconds"].get<int64_t>()),
+             entry["messages"].get<uint64_t>(), size_text(entry["bytes"].get<uint64_t>()),
+             text(entry, "peer"), text(entry, is_in ? "helo" : "destination"));
+}
+
 void show_messages(const std::vector<std::string>& documents) {
   for (const std::string& document : documents) {
     const json entry = json::parse(document);

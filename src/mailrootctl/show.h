@@ -11,6 +11,8 @@ void show_servers(const std::vector<std::string>& documents);
 void show_queue_header();
 void show_queue_page(const std::vector<std::string>& documents);
 void show_destinations(const std::vector<std::string>& documents);
+void show_connections_header();
+void show_connection(const std::string& document);
 void show_messages(const std::vector<std::string>& documents);
 void show_reload(const std::vector<std::string>& documents);
 

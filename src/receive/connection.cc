@@ -82,6 +82,7 @@ Connection::Connection(reactor::Reactor& reactor, Service& service, reactor::Des
 
 task<void> Connection::run() {
   service_.counters().connections_open.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t number = service_.sessions().add(*this);
   {
     if (settings_->delivery.reverse_dns_lookup) lookup_.spawn(look_up_client());
     reactor::ReceiveStream stream(reactor_, socket_);
@@ -95,6 +96,7 @@ task<void> Connection::run() {
     co_await reactor_.shut_down(socket_);
   }
   co_await reactor_.close_now(socket_);
+  service_.sessions().remove(number);
   service_.admission().leave(peer_.ip);
   service_.counters().connections_open.fetch_sub(1, std::memory_order_relaxed);
   log_end();
@@ -202,7 +204,7 @@ task<void> Connection::say_farewell(Error error) {
     if (error.code == Errc::timed_out) {
       end_reason_ = "timed out waiting for the client";
     } else if (error.code == Errc::cancelled) {
-      end_reason_ = "virtual server stops";
+      end_reason_ = stop_reason();
     } else {
       end_reason_ = session_.in_transaction() ? "lost in a transaction: " : "";
       end_reason_ += describe(error.code);
@@ -224,10 +226,37 @@ Duration Connection::reply_timeout() const {
   return std::min<Duration>(settings_->connection_timeout, kReplyTimeout);
 }
 
+SessionView Connection::view() const {
+  SessionView out;
+  out.peer = peer_;
+  out.local = local_;
+  out.opened = opened_;
+  out.client_name = session_.client_name();
+  out.messages = session_.messages_accepted();
+  out.bytes = bytes_in_;
+  if (session_.content_is_streaming()) {
+    out.stage = SessionStage::content;
+  } else if (session_.in_transaction()) {
+    out.stage = SessionStage::envelope;
+  } else if (!out.client_name.empty()) {
+    out.stage = SessionStage::idle;
+  }
+  return out;
+}
+
+void Connection::end_by_operator() {
+  ended_by_operator_ = true;
+  scope_.cancel();
+}
+
+std::string_view Connection::stop_reason() const {
+  return ended_by_operator_ ? "closed by the administrator" : "virtual server stops";
+}
+
 // The server stops: the message that is arriving may still do so, then the session says 421.
 void Connection::finish_message() {
   stop_at_ = reactor_.now() + kStopMessageTime;
-  end_reason_ = "virtual server stops";
+  end_reason_ = stop_reason();
   session_.shut_down(actions_);
 }
 

@@ -13,7 +13,7 @@
 
 namespace mailroot::receive {
 
-class Connection {
+class Connection final : OpenSession {
  public:
   Connection(reactor::Reactor& reactor, Service& service, reactor::Descriptor socket,
              const SocketAddress& local, const SocketAddress& peer,
@@ -23,6 +23,9 @@ class Connection {
 
  private:
   enum class Next : uint8_t { go_on, close };
+
+  SessionView view() const override;
+  void end_by_operator() override;
 
   reactor::task<void> converse(reactor::ReceiveStream& stream);
   reactor::task<Next> consume(ByteView input);
@@ -35,6 +38,7 @@ class Connection {
   reactor::task<void> say_farewell(Error error);
 
   void finish_message();
+  std::string_view stop_reason() const;
   reactor::Wait input_wait();
   void answer(const smtp::Answer& answer);
   void begin_content();
@@ -73,6 +77,7 @@ class Connection {
   uint64_t bytes_in_ = 0;
   uint64_t content_began_bytes_ = 0;  // bytes_in_ then
   bool broken_ = false;               // nothing more can be sent
+  bool ended_by_operator_ = false;
 };
 
 }  // namespace mailroot::receive

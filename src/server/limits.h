@@ -20,6 +20,7 @@ inline constexpr size_t kAddressNewsBytes = 16 * 1024;  // of one datagram of th
 inline constexpr int kAddressNewsMax = 1000;            // datagrams before the next pause
 inline constexpr uint64_t kBodyMemoryDefaultBytes = 192ull * 1024 * 1024;  // over all shards
 
+inline constexpr size_t kConnectionsPage = 500;            // of a shard at one time
 inline constexpr uint32_t kDestinationsPage = 1000;        // of a shard at one time
 inline constexpr size_t kDestinationsSummedMax = 100'000;  // next hops in one answer's making
 

@@ -5,7 +5,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "mailroot/base/log.h"
 #include "mailroot/base/protocol_log.h"
@@ -32,6 +35,13 @@ struct Counters {
   std::atomic<uint64_t> bytes{0};
 };
 
+enum class ConnectionStage : uint8_t {
+  connecting,   // names, hosts, or the next message from the disk
+  transaction,  // greeting, envelope or content
+  final_reply,  // all was sent
+  idle,
+};
+
 // What outlives the dispatcher.
 struct Surroundings {
   reactor::Reactor& reactor;
@@ -41,6 +51,24 @@ struct Surroundings {
   log::Sink& log;
   Counters& counters;
   uint16_t shard = 0;
+};
+
+// A courier, from the grant of its connection to the end of it.
+struct ConnectionView {
+  uint64_t number = 0;  // unique in its dispatcher since the start, from 1
+  std::string destination;
+  std::string peer;                      // name and address; empty while one is being looked for
+  std::optional<SocketAddress> address;  // likewise
+  Instant since{};
+  ConnectionStage stage = ConnectionStage::connecting;
+  uint64_t messages = 0;  // transactions begun
+  uint64_t bytes = 0;     // sent
+};
+
+enum class CloseResult : uint8_t {
+  closed,       // or about to be; what was being sent is tried again
+  not_found,    // (any more)
+  final_reply,  // the peer has a whole message and is about to answer: left alone (RFC 1047)
 };
 
 class Dispatcher {
@@ -64,6 +92,9 @@ class Dispatcher {
   // An operator's wish, durable when it returns `done`; reports of `bounce` may follow later, when
   // the disk refuses them now. The dispatcher may end meanwhile.
   reactor::task<OperatorResult> operate(QueueId id, OperatorAction action);
+  // At most `max` outbound connections with numbers above `after`, ascending.
+  std::vector<ConnectionView> connections(uint64_t after, size_t max) const;
+  CloseResult close_connection(uint64_t number);
   // After anything that may have made work: a slot, an operator's command.
   void pump();
 

@@ -14,6 +14,7 @@
 #include "mailroot/config/snapshot.h"
 #include "mailroot/dns/resolver.h"
 #include "mailroot/receive/admission.h"
+#include "mailroot/receive/session_list.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/spool/spool.h"
 
@@ -65,6 +66,11 @@ class Service {
   // A message is durable; it is now the queue's. Never fails, never waits.
   virtual void accepted(const QueueId& id, const smtp::Envelope& envelope,
                         const spool::MessageTimes& times, uint64_t size_bytes) = 0;
+
+  SessionList& sessions() { return sessions_; }
+
+ private:
+  SessionList sessions_;
 };
 
 }  // namespace mailroot::receive

@@ -17,9 +17,11 @@
 #include "mailroot/base/queue_id.h"
 #include "mailroot/config/binding_table.h"
 #include "mailroot/config/snapshot.h"
+#include "mailroot/deliver/dispatcher.h"
 #include "mailroot/deliver/operator.h"
 #include "mailroot/queue/queue.h"
 #include "mailroot/reactor/reactor.h"
+#include "mailroot/server/connections.h"
 #include "mailroot/server/shard.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/spool/spool.h"
@@ -136,6 +138,11 @@ class Supervisor {
   reactor::task<QueuePage> list_queue(std::string server, uint64_t cursor, uint32_t max);
   // The `max` next hops with most messages; of all servers when `server` is empty.
   reactor::task<DestinationList> destinations(std::string server, uint32_t max);
+  // One page of at most `max` connections behind `after`, in the order of their names; of all
+  // servers when `server` is empty.
+  reactor::task<ConnectionPage> connections(std::string server, std::optional<ConnectionName> after,
+                                            uint32_t max);
+  reactor::task<deliver::CloseResult> close_connection(ConnectionName name);
   // All messages with this id (ids are unique in a home directory, not over all).
   reactor::task<std::vector<MessageDetail>> show(QueueId id);
   // To a message in the queue of `server`, or of the first that has it when `server` is empty.
