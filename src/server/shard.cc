@@ -56,6 +56,7 @@ void Shard::run(std::promise<std::string>& started) {
       resolver ? std::move(*resolver) : dns::make_fixed_resolver(*reactor_, options_.fixed_answers);
   started.set_value({});
   reactor_->run();
+  may_end_.wait(false);
   tasks_.reset();
   slabs_.reset();
   reactor_.reset();
@@ -81,6 +82,8 @@ void Shard::stop() {
     reactor->stop();
   };
   while (!reactor->post(end)) std::this_thread::yield();
+  may_end_ = true;  // post() wakes the reactor last, and that must still be there
+  may_end_.notify_one();
   thread_.join();
 }
 

@@ -14,7 +14,8 @@ namespace detail {
 
 template <class T>
 struct Exchange {
-  std::optional<T> value;  // written there before the notification, read here after it
+  std::optional<T> value;    // written there before the notification, read here after it
+  bool has_arrived = false;  // here only: says that `value` may be looked at
   reactor::Event done;
 };
 
@@ -26,7 +27,11 @@ reactor::task<void> carry(std::move_only_function<reactor::task<T>()> work, reac
   reactor::task<T> running = work();
   T value = co_await std::move(running);
   exchange->value.emplace(std::move(value));
-  while (!here.post([exchange] { exchange->done.notify_all(); })) {
+  const auto notify = [exchange] {
+    exchange->has_arrived = true;
+    exchange->done.notify_all();
+  };
+  while (!here.post(notify)) {
     co_await there.sleep_until(there.now() + kMailboxRetry, {});
   }
 }
@@ -48,7 +53,7 @@ reactor::task<T> on_shard(reactor::Reactor& here, Shard& shard,
   })) {
     co_await here.sleep_until(here.now() + detail::kMailboxRetry, {});
   }
-  while (!exchange->value.has_value()) {
+  while (!exchange->has_arrived) {
     co_await exchange->done.wait(here, {});
   }
   co_return std::move(*exchange->value);

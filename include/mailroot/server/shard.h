@@ -2,6 +2,7 @@
 // through reactor().post() and on_shard() (cross.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <expected>
 #include <future>
@@ -74,6 +75,7 @@ class Shard {
 
   ShardOptions options_;
   std::thread thread_;
+  std::atomic<bool> may_end_ = false;  // the stopper has let go of the reactor
   std::string io_;
   std::unique_ptr<reactor::Reactor> reactor_;
   std::unique_ptr<SlabPool> slabs_;
