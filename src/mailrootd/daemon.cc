@@ -68,9 +68,9 @@ struct Daemon {
   server::Supervisor& supervisor;
   control::ControlServer& socket;
   log::Sink& log;
+  ServiceManager& manager;
   int signals;
   int exit_code = 0;
-  ServiceManager manager = {};
   uint32_t reloads_waiting = 0;
   bool complained = false;  // that the manager could not be told: once is enough
   std::string refused_reload = {};
@@ -189,6 +189,8 @@ int run_with(const std::string& config_file, Snapshot snapshot, control::LogHub&
   options.protocol_log = [&protocol_logs](const config::VirtualServer& virtual_server) {
     return protocol_logs.of(virtual_server);
   };
+  ServiceManager manager;
+  if (manager.is_there()) options.socket_store = &manager;
   server::Supervisor supervisor(control, std::move(options), log);
   control::ControlServer socket(control, supervisor, log);
   auto opened = socket.open(snapshot->service.control_socket);
@@ -199,7 +201,7 @@ int run_with(const std::string& config_file, Snapshot snapshot, control::LogHub&
   std::vector<log::Sink*> shard_logs;
   const uint32_t shards = shard_count(snapshot->service);
   for (uint32_t i = 0; i < shards; ++i) shard_logs.push_back(&hub.make_sink());
-  Daemon daemon{control, supervisor, socket, log, signals};
+  Daemon daemon{control, supervisor, socket, log, manager, signals};
   reactor::TaskGroup life;
   life.spawn(run_live(daemon, std::move(shard_logs), std::move(snapshot)));
   control.run();

@@ -18,12 +18,20 @@ constexpr microseconds kInterval = std::chrono::seconds(10);
 constexpr microseconds kIntervalMin = std::chrono::milliseconds(10);
 constexpr int kFeedsInWatchdogTime = 4;
 constexpr size_t kStatusMaxBytes = 1000;
+constexpr size_t kDescriptorsInMessageMax = 250;  // the kernel's SCM_MAX_FD is 253
 
 // A message is lines of NAME=value: what comes from a file or a peer must not begin one.
 std::string one_line(std::string_view text) {
   std::string line(text.substr(0, kStatusMaxBytes));
   std::ranges::replace_if(line, [](unsigned char c) { return c < ' '; }, ' ');
   return line;
+}
+
+// systemd takes no colon in a name (sd_notify(3), FDNAME).
+std::string descriptor_name(std::string_view binding) {
+  std::string name(binding);
+  std::ranges::replace(name, ':', '_');
+  return name;
 }
 
 }  // namespace
@@ -61,6 +69,34 @@ bool ServiceManager::alive() const { return !watchdog_ || tell("WATCHDOG=1"); }
 
 bool ServiceManager::status(std::string_view text) const {
   return tell("STATUS=" + one_line(text));
+}
+
+std::vector<server::KeptSocket> ServiceManager::inherited() {
+  std::vector<server::KeptSocket> kept;
+  char** names = nullptr;
+  const int count = sd_listen_fds_with_names(1, &names);
+  for (int i = 0; i < count; ++i) {
+    kept.push_back({names[i], SD_LISTEN_FDS_START + i});
+    std::free(names[i]);
+  }
+  std::free(names);
+  return kept;
+}
+
+// Not polled by systemd: a socket that this process shuts down is its own affair. What systemd
+// refuses (its store is full) only means that those sockets end with the process.
+void ServiceManager::keep(const std::string& name, std::span<const reactor::Descriptor> sockets) {
+  if (!is_there_) return;
+  const std::string state = "FDSTORE=1\nFDPOLL=0\nFDNAME=" + descriptor_name(name);
+  for (size_t first = 0; first < sockets.size(); first += kDescriptorsInMessageMax) {
+    const auto part =
+        sockets.subspan(first, std::min(kDescriptorsInMessageMax, sockets.size() - first));
+    sd_pid_notify_with_fds(0, 0, state.c_str(), part.data(), static_cast<unsigned>(part.size()));
+  }
+}
+
+void ServiceManager::drop(const std::string& name) {
+  tell("FDSTOREREMOVE=1\nFDNAME=" + descriptor_name(name));
 }
 
 // sd_notify would wait while systemd's socket is full; systemd empties it before anything else.

@@ -12,7 +12,8 @@
 
 namespace mailroot {
 
-class ServiceManager {
+// Its store of file descriptors keeps the listening sockets (FileDescriptorStoreMax=).
+class ServiceManager final : public server::SocketStore {
  public:
   ServiceManager();  // reads $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID
 
@@ -28,6 +29,10 @@ class ServiceManager {
   bool stopping() const;
   bool alive() const;
   bool status(std::string_view text) const;
+
+  std::vector<server::KeptSocket> inherited() override;
+  void keep(const std::string& name, std::span<const reactor::Descriptor> sockets) override;
+  void drop(const std::string& name) override;
 
  private:
   bool tell(const std::string& state) const;

@@ -31,8 +31,6 @@ inline constexpr std::chrono::milliseconds kMemoryPause{20};  // between looks a
 inline constexpr std::chrono::seconds kMemoryPatienceAtMail{20};
 inline constexpr uint32_t kRefusalsInFlightMax = 256;       // beyond: closed without a word
 inline constexpr std::chrono::minutes kRestLogInterval{1};  // of saying that accept rests
-// How long connections that wait at a removed binding are still answered with 421.
-inline constexpr std::chrono::milliseconds kRetireTime{200};
 
 // Pickup. A writer that we cannot see (it began before us, or events were lost) is done when its
 // file has rested so long, or has not changed between two looks at least kPickupInterval apart.

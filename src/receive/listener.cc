@@ -37,8 +37,8 @@ void Listener::adopt(Service& service, ConnectionHome home) {
   home_ = home;
 }
 
-void Listener::retire() {
-  retire_at_ = reactor_.now() + kRetireTime;
+void Listener::retire(std::chrono::milliseconds answering) {
+  retire_at_ = reactor_.now() + answering;
   accepting_.cancel();
 }
 
@@ -59,6 +59,10 @@ task<void> Listener::run() {
     }
   }
   co_await arriving.stop();
+  while (arriving.has_ready()) {
+    auto connection = co_await arriving.next({});
+    if (connection) take(*connection);
+  }
   co_await refusals_.join();
   co_await reactor_.close_now(socket_);
 }

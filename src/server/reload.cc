@@ -76,10 +76,10 @@ bool changes_hands(const Record& record, const ConfigSnapshot& next) {
                              [&](const auto& server) { return server->home_directory == home; });
 }
 
-task<void> retire_on(reactor::Reactor& control, Shard& shard,
-                     std::vector<config::BindingKey> keys) {
+task<void> retire_on(reactor::Reactor& control, Shard& shard, std::vector<config::BindingKey> keys,
+                     std::chrono::milliseconds answering) {
   Shard* there = &shard;
-  auto work = [there, keys]() -> task<bool> { return there->retire(keys); };
+  auto work = [there, keys, answering]() -> task<bool> { return there->retire(keys, answering); };
   co_await on_shard<bool>(control, shard, std::move(work));
 }
 
@@ -263,6 +263,7 @@ task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared
   for (const ServerPlan& server : plan.servers) {
     co_await open_sockets(server, prepared);
   }
+  keep_sockets(prepared);
   co_await retire_sockets(plan);
   co_await end_servers(plan);
   for (const ServerPlan& server : plan.servers) {
@@ -329,7 +330,26 @@ task<void> Supervisor::State_::open_sockets(const ServerPlan& plan, Prepared& pr
   }
 }
 
-// All at once: each listener answers 421 for a while before it goes.
+// In the store they outlive this process, however it ends.
+void Supervisor::State_::keep_sockets(const Prepared& prepared) {
+  if (options.socket_store == nullptr) return;
+  for (const auto& [key, of_key] : prepared.sockets) {
+    std::vector<reactor::Descriptor> all;
+    for (const auto& of_shard : of_key.per_shard) {
+      all.insert(all.end(), of_shard.begin(), of_shard.end());
+    }
+    options.socket_store->keep(key.to_string(), all);
+  }
+}
+
+// After the first start: what the configuration no longer asks for.
+task<void> Supervisor::State_::close_unwanted_sockets() {
+  const auto names = co_await sockets.close_unwanted();
+  for (const std::string& name : names) options.socket_store->drop(name);
+}
+
+// All at once: each listener answers 421 for a while before it goes. At the end of the process the
+// store keeps them, and who waits there waits for the next one.
 task<void> Supervisor::State_::retire_sockets(const ReloadPlan& plan) {
   std::vector<config::BindingKey> keys;
   for (const ServerPlan& server : plan.servers) {
@@ -337,7 +357,12 @@ task<void> Supervisor::State_::retire_sockets(const ReloadPlan& plan) {
   }
   if (keys.empty()) co_return;
   reactor::TaskGroup group;
-  for (auto& shard : shards) group.spawn(retire_on(control, *shard, keys));
+  const bool are_kept = ending && options.socket_store != nullptr;
+  for (const config::BindingKey& key : keys) {
+    if (options.socket_store != nullptr && !ending) options.socket_store->drop(key.to_string());
+  }
+  const auto answering = are_kept ? receive::kLeaveWaiting : receive::kRetireTime;
+  for (auto& shard : shards) group.spawn(retire_on(control, *shard, keys, answering));
   co_await group.join();
   for (const config::BindingKey& key : keys) sockets.forget(key);
 }

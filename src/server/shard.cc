@@ -131,14 +131,15 @@ void Shard::adopt(const config::BindingKey& key, ServerShard& server) {
   }
 }
 
-task<bool> Shard::retire(std::vector<config::BindingKey> keys) {
+task<bool> Shard::retire(std::vector<config::BindingKey> keys,
+                         std::chrono::milliseconds answering) {
   std::vector<receive::Listener*> retired;
   for (const config::BindingKey& key : keys) {
     const std::vector<receive::Listener*>& here = listeners_[key];
     retired.insert(retired.end(), here.begin(), here.end());
     listeners_.erase(key);
   }
-  for (receive::Listener* listener : retired) listener->retire();
+  for (receive::Listener* listener : retired) listener->retire(answering);
   for (receive::Listener* listener : retired) {
     while (hosted_.contains(listener)) {
       co_await listener_ended_.wait(*reactor_, {});

@@ -1,10 +1,14 @@
 #include "sockets.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 
+#include "limits.h"
 #include "mailroot/config/machine_state.h"
+#include "mailroot/reactor/streams.h"
+#include "mailroot/receive/listener.h"
 
 namespace mailroot::server {
 
@@ -36,7 +40,53 @@ std::string why(const Error& error, const SocketAddress& address) {
   }
 }
 
+bool listens(reactor::Descriptor socket) {
+  int yes = 0;
+  socklen_t size = sizeof yes;
+  return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes != 0;
+}
+
+reactor::task<void> turn_away(reactor::Reactor& reactor, reactor::Descriptor socket) {
+  std::string reply = "421 4.3.2 Service not available, closing transmission channel\r\n";
+  const Instant end = reactor.now() + receive::kRetireTime;
+  reactor::AcceptStream waiting(reactor, socket);
+  while (true) {
+    auto connection = co_await waiting.next({end, nullptr});
+    if (!connection) break;
+    const iovec piece{reply.data(), reply.size()};
+    co_await reactor.send(*connection, {&piece, 1}, {end, nullptr});
+    co_await reactor.close_now(*connection);
+  }
+  co_await waiting.stop();
+  co_await reactor.close_now(socket);
+}
+
 }  // namespace
+
+void SocketMaker::inherit(std::vector<KeptSocket> kept) {
+  for (KeptSocket& one : kept) {
+    const auto address = control_.backend().local_address(one.socket);
+    if (!address || !listens(one.socket)) {
+      control_.close(one.socket);
+      continue;
+    }
+    ours_.insert(inode_of(one.socket));
+    inherited_.emplace(*address, std::move(one));
+  }
+}
+
+reactor::task<std::set<std::string>> SocketMaker::close_unwanted() {
+  std::set<std::string> names;
+  reactor::TaskGroup group;
+  for (auto& [address, kept] : inherited_) {
+    names.insert(kept.name);
+    ours_.erase(inode_of(kept.socket));
+    group.spawn(turn_away(control_, kept.socket));
+  }
+  inherited_.clear();
+  co_await group.join();
+  co_return names;
+}
 
 void SocketMaker::look() {
   foreign_ = config::listening_sockets();
@@ -58,10 +108,22 @@ std::string SocketMaker::why_lost(const config::BindingKey& key) const {
   return is_older ? sentence(*other) : std::string();
 }
 
+// More than there are shards now: some shards serve two, for each has its own queue of clients.
+void SocketMaker::add_inherited(const SocketAddress& address, PreparedSockets& out) {
+  const auto [first, last] = inherited_.equal_range(address);
+  size_t next = 0;
+  for (auto at = first; at != last; ++at) {
+    out.per_shard[next++ % out.per_shard.size()].push_back(at->second.socket);
+  }
+  inherited_.erase(first, last);
+}
+
 result<void> SocketMaker::bind_all(const SocketAddress& address, uint32_t shards,
                                    PreparedSockets& out) {
   auto& backend = control_.backend();
-  for (uint32_t shard = 0; shard < shards; ++shard) {
+  const auto inherited = static_cast<uint32_t>(inherited_.count(address));
+  add_inherited(address, out);
+  for (uint32_t shard = inherited; shard < shards; ++shard) {
     const auto socket = backend.bind_socket(address, reactor::ListenOptions{});
     if (!socket) return std::unexpected(socket.error());
     out.per_shard[shard].push_back(*socket);

@@ -10,6 +10,7 @@
 #include "mailroot/config/binding_table.h"
 #include "mailroot/config/proc_net.h"
 #include "mailroot/reactor/reactor.h"
+#include "mailroot/server/socket_store.h"
 
 namespace mailroot::server {
 
@@ -24,6 +25,12 @@ struct PreparedSockets {
 class SocketMaker {
  public:
   explicit SocketMaker(reactor::Reactor& control) : control_(control) {}
+
+  // Takes over listening sockets of the process before this one: prepare() uses them before it
+  // makes new ones, so that who waits at them is served.
+  void inherit(std::vector<KeptSocket> kept);
+  // Closes those that no binding wanted; who waits there is answered with 421. Their names.
+  reactor::task<std::set<std::string>> close_unwanted();
 
   // Looks who else listens on this machine; what follows goes by it.
   void look();
@@ -42,11 +49,13 @@ class SocketMaker {
 
  private:
   result<void> bind_all(const SocketAddress& address, uint32_t shards, PreparedSockets& out);
+  void add_inherited(const SocketAddress& address, PreparedSockets& out);
 
   reactor::Reactor& control_;
   std::map<config::BindingKey, std::vector<uint64_t>> inodes_;
   std::set<uint64_t> ours_;  // all of them
   std::vector<config::ListeningSocket> foreign_;
+  std::multimap<SocketAddress, KeptSocket> inherited_;
 };
 
 }  // namespace mailroot::server

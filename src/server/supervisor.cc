@@ -127,7 +127,13 @@ task<std::expected<void, std::vector<std::string>>> Supervisor::start(
   }
   const auto watching = state.addresses.open();  // before sockets are bound: nothing is missed
   co_await state.enter();
+  if (state.options.socket_store != nullptr) {
+    state.sockets.inherit(state.options.socket_store->inherited());
+  }
   const auto report = co_await state.apply(std::move(snapshot), {});
+  if (state.options.socket_store != nullptr) {
+    co_await state.close_unwanted_sockets();
+  }
   state.last_reload = "applied";
   state.leave();
   state.background.spawn(state.watch_homes());

@@ -65,6 +65,8 @@ struct Supervisor::State_ {
   reactor::task<void> commit_server(const config::ServerPlan& plan, Prepared& prepared);
   reactor::task<void> open_sockets(const config::ServerPlan& plan, Prepared& prepared);
   reactor::task<void> retire_sockets(const config::ReloadPlan& plan);
+  void keep_sockets(const Prepared& prepared);
+  reactor::task<void> close_unwanted_sockets();
   reactor::task<void> end_servers(const config::ReloadPlan& plan);
 
   // lifecycle.cc

@@ -90,10 +90,11 @@ class World:
             command.append("--allow-root")
         return command
 
-    def start(self, wrapper=(), wait=True):
+    def start(self, wrapper=(), wait=True, pass_descriptors=()):
         self.log_from = len(self.log())
         with open(self.directory / "stderr.txt", "ab") as stderr:
-            self.daemon = subprocess.Popen([*wrapper, *self.command()], stderr=stderr)
+            self.daemon = subprocess.Popen([*wrapper, *self.command()], stderr=stderr,
+                                           pass_fds=pass_descriptors)
         self.processes.append(self.daemon)
         if wait:
             until(self.is_ready, "mailrootd is ready")

@@ -31,7 +31,7 @@ task<bool> add_here(Shard& shard, std::shared_ptr<ServerShared> shared, server::
 
 task<bool> remove_here(Shard& shard, std::string id, config::BindingKey key) {
   if (shard.find(id) == nullptr) co_return true;
-  co_await shard.retire({key});
+  co_await shard.retire({key}, receive::kRetireTime);
   std::unique_ptr<ServerShard> removed = shard.take(id);
   co_await removed->stop();
   co_return true;

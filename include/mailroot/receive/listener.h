@@ -2,6 +2,7 @@
 // be exchanged while it runs: a freed address is adopted, not closed (decisions 5).
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "mailroot/base/address.h"
@@ -9,6 +10,10 @@
 #include "mailroot/receive/service.h"
 
 namespace mailroot::receive {
+
+// How long connections that wait at a removed binding are still answered with 421.
+inline constexpr std::chrono::milliseconds kRetireTime{200};
+inline constexpr std::chrono::milliseconds kLeaveWaiting{0};
 
 // Where the connections of one virtual server live on one shard: what ends them, who joins them.
 struct ConnectionHome {
@@ -29,8 +34,9 @@ class Listener {
   // Accepts until retire(); the socket is closed when it returns. Spawn it in a group that is
   // joined before the listener dies.
   reactor::task<void> run();
-  // Answers what waits in the accept queue with 421 for a moment (limits.h), then ends run().
-  void retire();
+  // Answers what waits in the accept queue with 421 for so long, then ends run(). With
+  // kLeaveWaiting only what was accepted already is answered: somebody else holds the socket, too.
+  void retire(std::chrono::milliseconds answering);
 
  private:
   reactor::task<void> rest_until_retired();

@@ -66,7 +66,9 @@ class Shard {
   bool listen_at(const config::BindingKey& key, reactor::Descriptor socket, ServerShard& server);
   void adopt(const config::BindingKey& key, ServerShard& server);
   // Completed when the key's sockets are closed and nothing of them refers to their server.
-  reactor::task<bool> retire(std::vector<config::BindingKey> keys);
+  // Who waits there is answered with 421 for so long (receive/listener.h).
+  reactor::task<bool> retire(std::vector<config::BindingKey> keys,
+                             std::chrono::milliseconds answering);
 
  private:
   void run(std::promise<std::string>& started);

@@ -23,6 +23,7 @@
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/server/connections.h"
 #include "mailroot/server/shard.h"
+#include "mailroot/server/socket_store.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/spool/spool.h"
 
@@ -110,6 +111,8 @@ class Supervisor {
     // The protocol log of a server with these settings, null when it is off. Absent: never one.
     std::function<std::shared_ptr<log::ProtocolLog>(const config::VirtualServer&)> protocol_log =
         {};
+    // Outlives the supervisor; null: listening sockets end with the process.
+    SocketStore* socket_store = nullptr;
   };
   Supervisor(reactor::Reactor& control, Options options, log::Sink& log);
   ~Supervisor();

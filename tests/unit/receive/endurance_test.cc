@@ -230,7 +230,7 @@ TEST_CASE_TEMPLATE("who waits at a retired listener hears 421", World, MAILROOT_
     co_await before.connect();
     auto answer = co_await before.reply();
     CHECK(answer.starts_with("220"));
-    rig.listener->retire();
+    rig.listener->retire(kRetireTime);
     co_await after.connect();
     answer = co_await after.reply();
     CHECK(answer.starts_with("421 4.3.2"));

@@ -37,7 +37,7 @@ struct SmtpRig {
   }
   // As a virtual server ends: no new connections, then the old ones.
   task<void> stop() {
-    if (listener && listening.running() > 0) listener->retire();
+    if (listener && listening.running() > 0) listener->retire(kRetireTime);
     co_await listening.join();
     scope.cancel();
     co_await connections.join();
