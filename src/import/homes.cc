@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "mailroot/base/slug.h"
 #include "mailroot/config/limits.h"
 #include "mailroot/import/limits.h"
 #include "mailroot/smtp/grammar.h"
@@ -15,22 +16,6 @@ namespace {
 using smtp::equals_ignoring_case;
 
 constexpr std::string_view kUsualRoot = "/var/spool/mailroot";
-
-// Lower case letters and digits, words parted by one '-'; may be empty.
-std::string slug(std::string_view name) {
-  std::string out;
-  for (const char c : lower(name)) {
-    const bool fits = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (fits) {
-      out += c;
-    } else if (!out.empty() && out.back() != '-') {
-      out += '-';
-    }
-  }
-  if (out.size() > kIdMax) out.resize(kIdMax);
-  while (out.ends_with('-')) out.pop_back();
-  return out;
-}
 
 // IIS's own default server under one of its default names keeps what it is.
 bool is_default_server(const Instance& instance, std::string_view name) {
@@ -117,7 +102,7 @@ std::vector<std::string> choose_ids(const Metabase& metabase) {
   std::set<std::string> taken;
   for (const Instance& instance : metabase.instances) {
     const Property* comment = instance.key.find("ServerComment");
-    std::string id = slug(comment == nullptr ? "" : comment->value);
+    std::string id = slug(comment == nullptr ? "" : comment->value, kIdMax);
     const bool is_default = is_default_server(instance, id);
     if (is_default) {
       id = "default";

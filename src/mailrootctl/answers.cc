@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "mailroot/base/slug.h"
 #include "mailroot/config/describe.h"
 #include "mailroot/config/limits.h"
 
@@ -57,22 +58,6 @@ std::optional<std::string> plain_directory(const std::string& pattern) {
     }
   }
   return out;
-}
-
-std::string slug(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    const bool upper = c >= 'A' && c <= 'Z';
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (plain || upper) {
-      out += upper ? static_cast<char>(c - 'A' + 'a') : c;
-    } else if (!out.empty() && out.back() != '-') {
-      out += '-';
-    }
-    if (out.size() >= kIdLengthSuggested) break;
-  }
-  while (out.ends_with('-')) out.pop_back();
-  return out.empty() ? "server" : out;
 }
 
 }  // namespace
@@ -177,7 +162,8 @@ std::string AnswerChecks::suggest_name() const {
 std::string AnswerChecks::suggest_id(const std::string& name) const {
   // The first is the default virtual server.
   if (snapshot_.built_in_default && check_id("default").empty()) return "default";
-  const std::string base = slug(name);
+  std::string base = slug(name, kIdLengthSuggested);
+  if (base.empty()) base = "server";
   for (int number = 1;; ++number) {
     const std::string id = number == 1 ? base : fmt::format("{}-{}", base, number);
     if (check_id(id).empty() || number > 1000) return id;

@@ -162,23 +162,6 @@ std::vector<Assignment> Queue::take_message(const QueueId& id) {
   return taken;
 }
 
-bool Queue::remove_message(const QueueId& id) {
-  State& s = *state_;
-  const uint32_t index = s.by_id.find(id);
-  if (index == kNone) return false;
-  MessageRecord& message = s.messages[index];
-  for (uint32_t i = message.first_group; i != kNone; i = s.groups[i].sibling) {
-    if (s.groups[i].state == MessageState::in_transaction) return false;
-  }
-  for (uint32_t left = message.groups; left > 0; --left) {
-    const uint32_t group = message.first_group;
-    const uint32_t destination = s.groups[group].destination;
-    s.drop_group(group);
-    s.refresh(destination);
-  }
-  return true;
-}
-
 MessageView Queue::State::view_of(uint32_t index) const {
   const MessageRecord& message = messages[index];
   MessageView view;

@@ -63,6 +63,27 @@ task<void> ServerShard::scan() {
   });
 }
 
+// In the background, whose end the end of the server waits for.
+task<result<spool::LoadedMessage>> ServerShard::load(QueueId id) {
+  struct Answer {
+    reactor::Event given;
+    std::optional<result<spool::LoadedMessage>> message;
+  };
+  reactor::Reactor& reactor = shard_.reactor();
+  if (stopping_) co_return std::unexpected(Error{Errc::cancelled, 0});
+  const auto answer = std::make_shared<Answer>();
+  const auto work = [](spool::Spool& spool, QueueId wanted,
+                       std::shared_ptr<Answer> to) -> task<void> {
+    to->message = co_await spool.load(wanted);
+    to->given.notify_all();
+  };
+  background_.spawn(work(*spool_, id, answer));
+  while (!answer->message) {
+    co_await answer->given.wait(reactor, {});
+  }
+  co_return std::move(*answer->message);
+}
+
 task<void> ServerShard::stop() {
   stopping_ = true;
   scope_.cancel();

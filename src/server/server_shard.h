@@ -75,6 +75,8 @@ class ServerShard final : public receive::Service {
   dns::Resolver& resolver() override { return shard_.resolver(); }
   std::optional<std::string> send_kept(const std::string& domain) override;
   void send_kept_here(const std::string& domain);
+  // A queued message's envelope and times; the server may end meanwhile.
+  reactor::task<result<spool::LoadedMessage>> load(QueueId id);
   spool::Spool& spool() override { return *spool_; }
   SlabPool& slabs() override { return shard_.slabs(); }
   receive::Admission& admission() override { return shared_->admission; }

@@ -111,7 +111,7 @@ task<std::optional<MessageDetail>> show_here(Shard& shard, std::string server_id
   if (server == nullptr) co_return std::nullopt;
   const auto view = server->dispatcher().queue().show(id);
   if (!view) co_return std::nullopt;
-  auto loaded = co_await server->spool().load(id);
+  auto loaded = co_await server->load(id);
   MessageDetail detail;
   detail.message = {server_id, *view};
   if (loaded) {

@@ -252,8 +252,6 @@ class Queue {
   // Remote-triggered delivery: held until release_destination, and again when it has no more mail
   // or cannot be reached. Its mail expires like any other. To be said whenever it is interned.
   void keep_until_asked(DestinationId destination);
-  // Removes a message of which nothing is in a transaction; false if something is, or no such one.
-  bool remove_message(const QueueId& id);
   // All that is open of a message, also what is held, in the caller's hands: each is to be settled
   // or forgotten. Empty, and nothing changed, if something is in a transaction, or no such message.
   std::vector<Assignment> take_message(const QueueId& id);

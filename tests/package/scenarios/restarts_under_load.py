@@ -1,5 +1,5 @@
-"""Restart, reload, kill -9 and an upgrade while mail comes in: what got its 250 is there, and nobody
-finds a closed door."""
+"""Restart, reload, kill -9 and an upgrade while mail comes in: what got its 250 is there, and
+nobody finds a closed door."""
 
 import re
 
@@ -103,5 +103,6 @@ def scenario_nobody_finds_a_closed_door(stage):
     assert greetings().count("220") > 120
     assert int(machine.unit("NFileDescriptorStore")["NFileDescriptorStore"]) > 0
     machine.do("systemctl", "stop", "mailroot")
-    refused = machine.try_("python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 25))")
+    knock = "import socket; socket.create_connection(('127.0.0.1', 25))"
+    refused = machine.try_("python3", "-c", knock)
     assert "ConnectionRefusedError" in refused.stderr, refused.stderr

@@ -34,7 +34,9 @@ TEST_CASE("ids come from names, and are free") {
   const AnswerChecks checks(snapshot, machine(), names(), false);
   CHECK(checks.suggest_id("Sales") == "sales-2");
   CHECK(checks.suggest_id("Sales & Support!") == "sales-support");
-  CHECK(checks.suggest_id("\u00c4\u00d6") == "server");
+  CHECK(checks.suggest_id("\u00c4\u00d6") == "aeoe");
+  CHECK(checks.suggest_id("Gr\u00f6\u00dfe \u00dcber 9") == "groesse-ueber-9");
+  CHECK(checks.suggest_id("\u4e2d\u6587") == "server");
   CHECK(checks.suggest_id("../../etc/passwd") == "etc-passwd");
   CHECK(checks.suggest_id(std::string(300, 'x')).size() == 40);
   CHECK(checks.suggest_id("") == "server");

@@ -16,6 +16,13 @@ using namespace std::chrono_literals;
 inline constexpr Instant kStart{1000s};
 inline constexpr WallTime kWallStart{std::chrono::hours(24 * 365 * 56)};
 
+// As an operator deletes a message; false when one of its deliveries is under way.
+inline bool remove(Queue& queue, const QueueId& id) {
+  const auto taken = queue.take_message(id);
+  for (const Assignment& assignment : taken) queue.forget(assignment);
+  return !taken.empty();
+}
+
 inline QueueId id_of(uint64_t counter) { return {.epoch = 1, .shard = 0, .counter = counter}; }
 
 struct Bench {

@@ -154,10 +154,10 @@ TEST_CASE("what is in a transaction is not removed") {
   REQUIRE(bench.add(1, {"mx:a", "mx:b"}));
   const auto grant = bench.connect();
   const Assignment assignment = bench.take(grant->destination);
-  CHECK_FALSE(bench.queue.remove_message(id_of(1)));
+  CHECK_FALSE(remove(bench.queue, id_of(1)));
   bench.settle(assignment, Result::deferred);
-  CHECK(bench.queue.remove_message(id_of(1)));
-  CHECK_FALSE(bench.queue.remove_message(id_of(1)));
+  CHECK(remove(bench.queue, id_of(1)));
+  CHECK_FALSE(remove(bench.queue, id_of(1)));
   CHECK(bench.queue.counters().messages == 0);
   CHECK(bench.queue.counters().waiting == 0);
 }
@@ -176,7 +176,7 @@ TEST_CASE("listings come in pages that show everything once") {
     ++pages;
     // Mail that comes and goes meanwhile disturbs nothing.
     REQUIRE(bench.add(10'000 + static_cast<uint64_t>(pages), {"mx:0"}));
-    REQUIRE(bench.queue.remove_message(id_of(10'000 + static_cast<uint64_t>(pages))));
+    REQUIRE(remove(bench.queue, id_of(10'000 + static_cast<uint64_t>(pages))));
   } while (cursor != 0);
   CHECK(seen.size() >= 2500);
   CHECK(pages >= 25);

@@ -272,7 +272,7 @@ TEST_CASE("a slot that came too late is passed on") {
   CHECK(slots->in_use("mx:a") == 0);  // both slots or neither
   slots->give(kAllDestinations);
   CHECK(told == std::vector<uint16_t>{1});
-  CHECK(queue.remove_message(id_of(1)));
+  CHECK(remove(queue, id_of(1)));
   queue.slot_freed(kAllDestinations);
   CHECK_FALSE(queue.next_connection(now));
   CHECK(slots->in_use(kAllDestinations) == 0);
@@ -320,6 +320,6 @@ TEST_CASE("a million queued messages cost less than 400 bytes each") {
   CHECK(used / kCount < 400);
   CHECK(bench.queue.counters().messages == kCount);
   for (uint64_t i = 0; i < kCount; i += 1000) CHECK(bench.queue.show(id_of(i)));
-  for (uint64_t i = 0; i < kCount; ++i) REQUIRE(bench.queue.remove_message(id_of(i)));
+  for (uint64_t i = 0; i < kCount; ++i) REQUIRE(remove(bench.queue, id_of(i)));
   CHECK(bench.queue.counters().messages == 0);
 }
