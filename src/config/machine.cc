@@ -91,4 +91,9 @@ MachineNames machine_names(const MachineFiles& files) {
   return made_up;
 }
 
+std::string mail_name(const MachineFiles& files) {
+  const std::string name = first_name(files.mailname);
+  return name.empty() ? machine_names(files).fqdn : name;
+}
+
 }  // namespace mailroot::config

@@ -14,6 +14,8 @@
 #include <iostream>
 #include <iterator>
 
+#include "dialogue.h"
+#include "mailroot/config/machine.h"
 #include "mailroot/submit/aliases.h"
 #include "mailroot/submit/limits.h"
 #include "options.h"
@@ -80,7 +82,7 @@ int open_service(const std::string& path) {
   return -1;
 }
 
-int hand_over(int socket, std::string_view bytes) {
+submit::Failure hand_over(int socket, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
@@ -92,13 +94,21 @@ int hand_over(int socket, std::string_view bytes) {
   for (ssize_t count = 0; (count = ::recv(socket, buffer, sizeof buffer, 0)) > 0;)
     answer.append(buffer, static_cast<size_t>(count));
   int code = EX_TEMPFAIL;
-  const auto [end, error] = std::from_chars(answer.data(), answer.data() + answer.size(), code);
-  if (error != std::errc() || !answer.ends_with('\n'))
-    return complain(EX_TEMPFAIL, "the submission service did not answer");
-  if (code == EX_OK) return EX_OK;
-  return complain(code,
-                  answer.substr(static_cast<size_t>(end - answer.data()) + 1,
-                                answer.size() - 2 - static_cast<size_t>(end - answer.data())));
+  const char* const last = answer.data() + answer.size();
+  const auto [end, error] = std::from_chars(answer.data(), last, code);
+  if (error != std::errc() || !answer.ends_with('\n') || end + 1 >= last)
+    return {EX_TEMPFAIL, "the submission service did not answer"};
+  return {code, std::string(end + 1, last - 1)};
+}
+
+submit::Failure submit_message(const submit::Request& request, const std::string& content) {
+  const char* const named = std::getenv("MAILROOT_SUBMIT_SOCKET");
+  const std::string path = named != nullptr ? named : "/run/mailroot-submit/socket";
+  const int socket = open_service(path);
+  if (socket < 0) return {EX_TEMPFAIL, path + ": " + std::strerror(errno)};
+  submit::Failure done = hand_over(socket, submit::encode_head(request) + content);
+  ::close(socket);
+  return done;
 }
 
 int send(sendmail::Options& options) {
@@ -106,13 +116,31 @@ int send(sendmail::Options& options) {
   if (!read_message(options.dot_ends, content))
     return complain(EX_DATAERR, "the message is too large or cannot be read");
   options.request.size_bytes = content.size();
-  const char* const named = std::getenv("MAILROOT_SUBMIT_SOCKET");
-  const std::string path = named != nullptr ? named : "/run/mailroot-submit/socket";
-  const int socket = open_service(path);
-  if (socket < 0) return complain(EX_TEMPFAIL, path + ": " + std::strerror(errno));
-  const int code = hand_over(socket, submit::encode_head(options.request) + content);
-  ::close(socket);
-  return code;
+  const submit::Failure done = submit_message(options.request, content);
+  return done.code == EX_OK ? EX_OK : complain(done.code, done.text);
+}
+
+bool write_out(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(count));
+  }
+  return true;
+}
+
+int speak_smtp() {
+  sendmail::Dialogue dialogue(config::mail_name(config::read_machine_files()), submit_message);
+  bool is_read = write_out(dialogue.greet());
+  char buffer[64 * 1024];
+  while (is_read && !dialogue.is_over()) {
+    const ssize_t count = ::read(STDIN_FILENO, buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    is_read = write_out(dialogue.feed({buffer, static_cast<size_t>(count)}));
+  }
+  return is_read ? EX_OK : EX_IOERR;
 }
 
 }  // namespace
@@ -130,6 +158,8 @@ int main(int argc, char** argv) {
       return run_mailrootctl({"mailrootctl", "queue", "retry", "all"});
     case sendmail::Mode::check_aliases:
       return check_aliases();
+    case sendmail::Mode::speak_smtp:
+      return speak_smtp();
     case sendmail::Mode::send:
       break;
   }

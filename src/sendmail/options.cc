@@ -18,7 +18,7 @@ std::expected<void, std::string> take_mode(const std::string& value, Options& op
   } else if (value == "i") {
     options.mode = Mode::check_aliases;
   } else if (value == "s") {
-    return std::unexpected("-bs is not supported: speak SMTP to port 25");
+    options.mode = Mode::speak_smtp;
   } else {
     return std::unexpected("-b" + value + " is not supported; the relay is mailrootd");
   }

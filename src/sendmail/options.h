@@ -9,7 +9,7 @@
 
 namespace mailroot::sendmail {
 
-enum class Mode : uint8_t { send, list_queue, retry_queue, check_aliases };
+enum class Mode : uint8_t { send, speak_smtp, list_queue, retry_queue, check_aliases };
 
 struct Options {
   Mode mode = Mode::send;

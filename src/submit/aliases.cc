@@ -111,12 +111,15 @@ class Walk {
     // "root: root, ann" keeps a copy for root.
     if (entry == aliases_.targets.end() || name == parent) return keep(mailbox);
     if (depth >= kAliasDepthMax) return warn("aliases are nested too deep at one of them");
-    if (!seen_.insert(name).second) return warn("aliases lead back to themselves");
+    if (path_.contains(name)) return warn("aliases lead back to themselves");
+    if (!seen_.insert(name).second) return;  // its targets are found already
+    path_.insert(name);
     for (const std::string& target : entry->second) {
       std::vector<smtp::Mailbox> next;
       if (!message::parse_address_list(target, mailname_, false, next)) continue;
       for (const smtp::Mailbox& one : next) visit(one, name, depth + 1);
     }
+    path_.erase(name);
   }
 
  private:
@@ -131,6 +134,7 @@ class Walk {
   std::string_view mailname_;
   std::vector<std::string>& warnings_;
   std::set<std::string> seen_;
+  std::set<std::string> path_;  // from the recipient to here
 
  public:
   bool is_over = false;  // more than kRecipientsMax

@@ -26,9 +26,10 @@ using namespace mailroot;
 using namespace mailroot::submit;
 using Clock = std::chrono::steady_clock;
 
-struct Files {
+struct Options {
   std::string config = "/etc/mailroot/mailroot.yaml";
   std::string aliases = "/etc/aliases";
+  int idle_seconds = kIdleSeconds;
 };
 
 std::unexpected<Failure> fail(int code, std::string text) {
@@ -43,6 +44,8 @@ struct Received {
 // The whole request, within its sizes and times.
 class Conversation {
  public:
+  explicit Conversation(int idle_seconds) : idle_seconds_(idle_seconds) {}
+
   std::expected<Received, Failure> read(uint64_t size_limit_bytes) {
     size_t end = std::string::npos;
     while ((end = data_.find("\n\n")) == std::string::npos) {
@@ -71,7 +74,7 @@ class Conversation {
   std::expected<void, Failure> receive() {
     const auto left = std::chrono::seconds(kTotalSeconds) - (Clock::now() - began_);
     const auto left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(left).count();
-    const int wait_ms = static_cast<int>(std::clamp<int64_t>(left_ms, 0, kIdleSeconds * 1000));
+    const int wait_ms = static_cast<int>(std::clamp<int64_t>(left_ms, 0, idle_seconds_ * 1000));
     pollfd socket{STDIN_FILENO, POLLIN, 0};
     if (::poll(&socket, 1, wait_ms) <= 0) return fail(EX_TEMPFAIL, "the request took too long");
     char buffer[64 * 1024];
@@ -81,6 +84,7 @@ class Conversation {
     return {};
   }
 
+  int idle_seconds_;
   std::string data_;
   Clock::time_point began_ = Clock::now();
 };
@@ -91,12 +95,6 @@ std::string user_name(uid_t uid) {
   std::ranges::replace_if(
       name, [](char c) { return c <= ' ' || c >= 0x7F || c == '(' || c == ')' || c == '\\'; }, '_');
   return name;
-}
-
-std::string first_word(const std::string& text) {
-  const size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return {};
-  return text.substr(begin, text.find_first_of(" \t\r\n", begin) - begin);
 }
 
 // "default", or the first that takes files.
@@ -174,24 +172,23 @@ void apply_aliases(const std::string& path, const std::vector<std::string>& doma
       if (static_cast<unsigned char>(c) >= 0x80) envelope.smtputf8 = true;
 }
 
-std::expected<std::string, Failure> take(Conversation& client, const Files& files) {
+std::expected<std::string, Failure> take(Conversation& client, const Options& options) {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(STDIN_FILENO, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
     return fail(EX_NOPERM, "who asks is not known");
-  const auto server = default_server(files.config);
+  const auto server = default_server(options.config);
   if (!server) return std::unexpected(server.error());
   const uint64_t limit = (*server)->size_limit_bytes;
   auto received = client.read(limit == 0 ? kContentMax : std::min(limit, kContentMax));
   if (!received) return std::unexpected(received.error());
-  const config::MachineFiles machine = config::read_machine_files();
-  Submitter submitter{peer.uid, user_name(peer.uid), first_word(machine.mailname), {}, {}};
-  if (submitter.mailname.empty()) submitter.mailname = config::machine_names(machine).fqdn;
+  Submitter submitter{
+      peer.uid, user_name(peer.uid), config::mail_name(config::read_machine_files()), {}, {}};
   submitter.now = WallTime(std::chrono::system_clock::now().time_since_epoch());
   submitter.unique = fmt::format("{}.{}", submitter.now.time_since_epoch().count(), ::getpid());
   auto submission = make_submission(received->request, received->content, submitter);
   if (!submission) return std::unexpected(submission.error());
-  apply_aliases(files.aliases, local_domains(**server, submitter.mailname), submitter.mailname,
+  apply_aliases(options.aliases, local_domains(**server, submitter.mailname), submitter.mailname,
                 submission->envelope);
   const auto stored = store((*server)->home_directory, "submit-" + submitter.unique,
                             pickup_file(*submission, submitter.now));
@@ -205,15 +202,17 @@ std::expected<std::string, Failure> take(Conversation& client, const Files& file
 }  // namespace
 
 int main(int argc, char** argv) {
-  Files files;
+  Options options;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view option = argv[i];
-    if (option == "--config") files.config = argv[i + 1];
-    if (option == "--aliases") files.aliases = argv[i + 1];
+    if (option == "--config") options.config = argv[i + 1];
+    if (option == "--aliases") options.aliases = argv[i + 1];
+    if (option == "--idle-seconds")
+      options.idle_seconds = std::clamp(std::atoi(argv[i + 1]), 1, 3600);
   }
   ::umask(0027);
-  Conversation client;
-  const auto taken = take(client, files);
+  Conversation client(options.idle_seconds);
+  const auto taken = take(client, options);
   if (!taken) fmt::print(stderr, "refused: {}\n", taken.error().text);
   client.answer(taken ? Failure{EX_OK, "kept as " + *taken} : taken.error());
   return 0;

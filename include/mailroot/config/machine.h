@@ -21,5 +21,8 @@ struct MachineNames {
 
 MachineFiles read_machine_files();
 MachineNames machine_names(const MachineFiles& files);
+// The domain of local programs' bare addresses: the first name in /etc/mailname, else the full
+// name. Lower case, never empty.
+std::string mail_name(const MachineFiles& files);
 
 }  // namespace mailroot::config

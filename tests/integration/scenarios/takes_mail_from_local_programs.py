@@ -12,7 +12,8 @@ HEAD = b"mailroot-submit 1\nrecipient bob@example.org\n"
 
 
 class Service:
-    def __init__(self, world):
+    def __init__(self, world, *options):
+        self.options = options
         self.world, self.path = world, world.directory / "submit"
         self.aliases = world.directory / "aliases"
         self.aliases.write_text("root: carol@example.org\n")
@@ -31,7 +32,8 @@ class Service:
             with connection, open(self.world.directory / "submit.log", "ab") as log:
                 self.world.processes.append(subprocess.Popen(
                     [self.world.build / "src/submit/mailroot-submit", "--config",
-                     self.world.directory / "mailroot.yaml", "--aliases", self.aliases],
+                     self.world.directory / "mailroot.yaml", "--aliases", self.aliases,
+                     *self.options],
                     stdin=connection, stdout=subprocess.DEVNULL, stderr=log))
 
     def sendmail(self, *options, text="Subject: x\n\nHello.\n"):
@@ -39,6 +41,13 @@ class Service:
                               capture_output=True, text=True, timeout=WAIT_SECONDS,
                               env={"MAILROOT_SUBMIT_SOCKET": str(self.path), "PATH": "/nowhere"})
         return done.returncode, done.stderr
+
+    def dialogue(self, text):
+        """sendmail -bs: the first line of each reply."""
+        done = subprocess.run([self.world.build / "src/sendmail/sendmail", "-bs"], input=text,
+                              capture_output=True, text=True, timeout=WAIT_SECONDS,
+                              env={"MAILROOT_SUBMIT_SOCKET": str(self.path), "PATH": "/nowhere"})
+        return done.returncode, [line for line in done.stdout.split("\n") if line[3:4] == " "]
 
     def say(self, data, close=False):
         """What a client that says just this is told; it ends its side, unless `close` is all."""
@@ -55,11 +64,11 @@ class Service:
                 return b""
 
 
-def start(world, text=""):
+def start(world, *options, text=""):
     sink = world.sink()
     world.write_server(smart_host=sink.smart_host, text=text)
     world.start()
-    return sink, Service(world)
+    return sink, Service(world, *options)
 
 
 def waiting_files(world):
@@ -111,6 +120,53 @@ def scenario_aliases_that_cannot_be_used_lose_nothing(world):
     until(lambda: len(world.mail_files("Drop")) == 2, "root and loop have theirs")
     log = (world.directory / "submit.log").read_text()
     assert "aliases:1:7: mail is not given to programs" in log, log
+
+
+def scenario_an_alias_with_refused_targets_goes_to_the_others_and_the_log_says_so(world):
+    sink, service = start(world)
+    service.aliases.write_text("team: bob@example.org, |/bin/sh, /var/x,\n"
+                               "  :include:/etc/team, eve@example.org\n")
+    assert service.sendmail("-i", "team@local.example") == (0, "")
+    [message] = sink.wait_for(1)
+    assert {r.strip("<>") for r in message.recipients} == {"bob@example.org", "eve@example.org"}
+    assert not world.mail_files("Drop")
+    log = (world.directory / "submit.log").read_text()
+    for line in ("aliases:1:24: mail is not given to programs", "aliases:1:34: mail is not written",
+                 "aliases:2:3: :include: is not read"):
+        assert line in log, (line, log)
+
+
+def scenario_smtp_on_standard_input_has_its_250_when_the_message_is_kept(world):
+    sink, service = start(world)
+    world.stop()
+    mail = "MAIL FROM:<ann@here.example>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n{}\r\n.\r\n"
+    code, said = service.dialogue("EHLO pine\r\n" + mail.format("Subject: one\r\n\r\n..dot") +
+                                  mail.format("Subject: two\r\n\r\nx") + "QUIT\r\n")
+    assert code == 0 and [line[:3] for line in said] == [
+        "220", "250", "250", "250", "354", "250", "250", "250", "354", "250", "221"], said
+    assert len(waiting_files(world)) == 2
+    # Broken off, or without a service: nothing is kept, and no 250 says so.
+    code, said = service.dialogue("HELO x\r\n" + mail.format("half").removesuffix(".\r\n"))
+    assert code == 0 and said[-1].startswith("354"), said
+    service.path.rename(world.directory / "aside")
+    code, said = service.dialogue("HELO x\r\n" + mail.format("x") + "QUIT\r\n")
+    assert said[-2].startswith("451 4.3.0 ") and said[-1].startswith("221"), said
+    assert len(waiting_files(world)) == 2
+    world.start()
+    assert {m.parsed()["Subject"] for m in sink.wait_for(2)} == {"one", "two"}
+
+
+def scenario_a_client_that_says_nothing_more_is_let_go(world):
+    _, service = start(world, "--idle-seconds", "1")
+    for said in (b"", HEAD, HEAD + b"size 10\n\nhalf"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(WAIT_SECONDS)
+            client.connect(str(service.path))
+            client.sendall(said)
+            assert client.recv(1000) == b"75 the request took too long\n", said
+            assert client.recv(1000) == b"", said
+    assert not waiting_files(world)
+    assert not list((world.home() / "Pickup/tmp").iterdir())
 
 
 def scenario_what_is_refused_has_its_exit_code(world):

@@ -22,6 +22,16 @@ TEST_CASE("the machine's name without DNS") {
         "mail.example.net");
 }
 
+TEST_CASE("the domain of local programs is in /etc/mailname, else the machine's name") {
+  const auto name = [](const char* mailname) {
+    return mail_name({"mx.example.com", "", mailname});
+  };
+  CHECK(name("Mail.Example.net.\n") == "mail.example.net");
+  CHECK(name("bare\n") == "bare");
+  for (const char* none : {"", "\n\n", "# comment\n", "a@b\n"})
+    CHECK(name(none) == "mx.example.com");
+}
+
 TEST_CASE("a machine without a full name gets one, with a warning") {
   const auto made_up = machine_names({"mx\n", "127.0.0.1 localhost mx\n", "mx\n"});
   CHECK(made_up.fqdn == "mx.localdomain");

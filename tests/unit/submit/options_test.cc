@@ -60,12 +60,13 @@ TEST_CASE("modes by option and by name") {
   CHECK(parsed({}, "mailq").mode == Mode::list_queue);
   CHECK(parsed({}, "newaliases").mode == Mode::check_aliases);
   CHECK(parsed({"-bi"}).mode == Mode::check_aliases);
+  CHECK(parsed({"-bs"}).mode == Mode::speak_smtp);
   CHECK(parsed({"-q30m"}).mode == Mode::retry_queue);
 }
 
 TEST_CASE("what is refused says why") {
-  for (const Words& words : {Words{}, Words{"-i"}, Words{"-f"}, Words{"-Z", "bob"}, Words{"-bd"},
-                             Words{"-bs"}, Words{"-f", "ann"}}) {
+  for (const Words& words :
+       {Words{}, Words{"-i"}, Words{"-f"}, Words{"-Z", "bob"}, Words{"-bd"}, Words{"-f", "ann"}}) {
     const auto options = parse_options("sendmail", words);
     REQUIRE(!options);
     CHECK(!options.error().empty());

@@ -157,12 +157,30 @@ TEST_CASE("aliases never lose mail: loops, refused targets, depth") {
   CHECK(expand("root: root, ann@example.org\n", "root") ==
         Names{"root@here.example", "ann@example.org"});
   CHECK(expand("root: |/bin/sh\n", "root") == Names{"root@here.example"});
+  CHECK(expand("root: |/bin/sh, ann@example.org, /var/x,\n  bob@example.org, :include:/x\n",
+               "root") == Names{"ann@example.org", "bob@example.org"});
+  CHECK(expand("root: ops, ann@example.org\nops: |/bin/sh\n", "root") ==
+        Names{"ops@here.example", "ann@example.org"});
   CHECK(expand("root: \"|prog a, b\", /var/x, :include:/x\n", "root") ==
         Names{"root@here.example"});
   std::string deep;
   for (int i = 0; i < 40; ++i)
     deep += "a" + std::to_string(i) + ": a" + std::to_string(i + 1) + "\n";
   CHECK(expand(deep.c_str(), "a0") == Names{"a0@here.example"});
+}
+
+TEST_CASE(
+    "an alias that is reached twice is no loop; a loop is told, its other targets have theirs") {
+  const auto warnings = [](const char* text, Names wanted) {
+    const std::vector<smtp::Recipient> root{{{"root", "here.example"}, {}, {}}};
+    const auto out = expand_aliases(parse_aliases(text), root, {"here.example"}, "here.example");
+    Names names;
+    for (const auto& one : out.recipients) names.push_back(smtp::to_string(one.address));
+    CHECK(names == wanted);
+    return out.warnings.size();
+  };
+  CHECK(warnings("root: a, b\na: c\nb: c\nc: ann@example.org\n", {"ann@example.org"}) == 0);
+  CHECK(warnings("root: a, ann@example.org\na: b\nb: a\n", {"ann@example.org"}) == 1);
 }
 
 TEST_CASE("errors of aliases have their place") {
