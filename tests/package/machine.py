@@ -17,6 +17,7 @@ WAIT_SECONDS = int(os.environ.get("MAILROOT_TEST_WAIT_SECONDS", "60"))
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root",
                "DEBIAN_FRONTEND": "noninteractive"}
 INCLUDED = "systemd,systemd-sysv,dbus,python3,apt-utils,procps,iproute2"
+SENDERS = ["cron", "s-nail"]  # programs that call sendmail
 
 
 class Skipped(Exception):
@@ -71,8 +72,10 @@ def tree_with(packages, cache):
             raise Skipped("debootstrap: " + done.stdout[-300:] + done.stderr[-300:])
         (tree / ".made").touch()
     chroot = ["chroot", tree, "env", "-i", *[f"{k}={v}" for k, v in ENVIRONMENT.items()]]
+    # A package that another one names is known, though not installed.
     wanted = [name for name in packages
-              if run(*chroot, "dpkg-query", "--show", name).returncode != 0]
+              if run(*chroot, "dpkg-query", "--show", "--showformat=${db:Status-Abbrev}",
+                     name).stdout.strip() != "ii"]
     if wanted:
         must(*chroot, "apt-get", "update", "-qq")
         must(*chroot, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted)

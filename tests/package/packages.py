@@ -9,8 +9,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def is_older_than_the_source(directory):
-    debs = list(directory.glob("mailroot_*.deb"))
-    if not debs:
+    debs = [*directory.glob("mailroot_*.deb"), *directory.glob("mailroot-mta_*.deb")]
+    if len(debs) != 2:
         return True
     made = min(deb.stat().st_mtime for deb in debs)
     parts = ["src", "include", "bench", "conf", "packaging", "systemd"]
@@ -27,10 +27,14 @@ class Packages:
             assert done.returncode == 0, done.stdout + done.stderr
         [self.mailroot] = directory.glob("mailroot_*.deb")
         [self.bench] = directory.glob("mailroot-bench_*.deb")
+        [self.mta] = directory.glob("mailroot-mta_*.deb")
+        self.released = (self.mailroot, self.bench, self.mta)
         self.all = sorted(directory.glob("*.deb"))
 
     def needed(self):
-        return sorted({name for deb in (self.mailroot, self.bench) for name in needed_by(deb)})
+        """Of other makers, to install them all."""
+        names = {name for deb in self.released for name in needed_by(deb)}
+        return sorted(names - {"mailroot"})
 
     def field(self, name):
         return must("dpkg-deb", "--field", self.mailroot, name).strip()
