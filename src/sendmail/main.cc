@@ -7,12 +7,16 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
+#include <thread>
 
 #include "dialogue.h"
 #include "mailroot/config/machine.h"
@@ -82,7 +86,8 @@ int open_service(const std::string& path) {
   return -1;
 }
 
-submit::Failure hand_over(int socket, std::string_view bytes) {
+// Nothing if the connection ended without an answer.
+std::optional<submit::Failure> hand_over(int socket, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
@@ -93,22 +98,34 @@ submit::Failure hand_over(int socket, std::string_view bytes) {
   char buffer[1024];
   for (ssize_t count = 0; (count = ::recv(socket, buffer, sizeof buffer, 0)) > 0;)
     answer.append(buffer, static_cast<size_t>(count));
+  if (answer.empty()) return std::nullopt;
   int code = EX_TEMPFAIL;
   const char* const last = answer.data() + answer.size();
   const auto [end, error] = std::from_chars(answer.data(), last, code);
   if (error != std::errc() || !answer.ends_with('\n') || end + 1 >= last)
-    return {EX_TEMPFAIL, "the submission service did not answer"};
-  return {code, std::string(end + 1, last - 1)};
+    return submit::Failure{EX_TEMPFAIL, "the submission service does not speak its language"};
+  return submit::Failure{code, std::string(end + 1, last - 1)};
 }
 
+// systemd closes connections above its limit at once, and cron, for one, asks only once: so it is
+// asked again for a while.
 submit::Failure submit_message(const submit::Request& request, const std::string& content) {
+  using Clock = std::chrono::steady_clock;
+  const auto give_up_at = Clock::now() + std::chrono::seconds(submit::kBusySeconds);
   const char* const named = std::getenv("MAILROOT_SUBMIT_SOCKET");
   const std::string path = named != nullptr ? named : "/run/mailroot-submit/socket";
-  const int socket = open_service(path);
-  if (socket < 0) return {EX_TEMPFAIL, path + ": " + std::strerror(errno)};
-  submit::Failure done = hand_over(socket, submit::encode_head(request) + content);
-  ::close(socket);
-  return done;
+  std::chrono::milliseconds wait(100 + ::getpid() % 100);
+  while (true) {
+    const int socket = open_service(path);
+    if (socket < 0) return {EX_TEMPFAIL, path + ": " + std::strerror(errno)};
+    const auto done = hand_over(socket, submit::encode_head(request) + content);
+    ::close(socket);
+    if (done) return *done;
+    if (Clock::now() + wait >= give_up_at)
+      return {EX_TEMPFAIL, "the submission service did not answer"};
+    std::this_thread::sleep_for(wait);
+    wait = std::min(wait * 2, std::chrono::milliseconds(2000));
+  }
 }
 
 int send(sendmail::Options& options) {

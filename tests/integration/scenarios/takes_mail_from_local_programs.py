@@ -13,7 +13,7 @@ HEAD = b"mailroot-submit 1\nrecipient bob@example.org\n"
 
 class Service:
     def __init__(self, world, *options):
-        self.options = options
+        self.options, self.closed_at_once = options, 0
         self.world, self.path = world, world.directory / "submit"
         self.aliases = world.directory / "aliases"
         self.aliases.write_text("root: carol@example.org\n")
@@ -29,6 +29,10 @@ class Service:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
+            if self.closed_at_once > 0:
+                self.closed_at_once -= 1
+                connection.close()
+                continue
             with connection, open(self.world.directory / "submit.log", "ab") as log:
                 self.world.processes.append(subprocess.Popen(
                     [self.world.build / "src/submit/mailroot-submit", "--config",
@@ -109,6 +113,15 @@ def scenario_mail_is_kept_while_the_daemon_is_down(world):
     until(lambda: not waiting_files(world), "Pickup is empty")
     [local] = world.mail_files("Drop")
     assert "dave@local.example" in local.read_text()
+
+
+def scenario_a_service_without_a_place_is_asked_again(world):
+    sink, service = start(world)
+    service.closed_at_once = 3
+    assert service.sendmail("-i", "bob@example.org") == (0, "")
+    assert service.closed_at_once == 0
+    assert len(sink.wait_for(1)) == 1
+    assert not waiting_files(world)
 
 
 def scenario_aliases_that_cannot_be_used_lose_nothing(world):

@@ -1,5 +1,7 @@
 """mailroot-mta: sendmail, cron and a mail program of users without rights, under a real systemd."""
 
+import re
+
 from machine import until
 
 SINK_PORT = 2600
@@ -56,6 +58,8 @@ def check_units(machine):
     exposure = machine.do("systemd-analyze", "security", "--no-pager", "mailroot-submit@x.service")
     level = exposure.split("Overall exposure level for mailroot-submit@x.service:")[1].split()[0]
     assert float(level) <= 2, exposure
+    shown = machine.do("systemctl", "show", "mailroot-submit.slice", "--property=MemoryMax")
+    assert shown.strip() == f"MemoryMax={1 << 30}", shown
     for name in ("/usr/lib/sendmail", "/usr/bin/mailq", "/usr/bin/newaliases"):
         assert machine.do("readlink", "-f", name).strip() == "/usr/sbin/sendmail", name
     modes = machine.do("stat", "--format=%a %U %G", "/usr/sbin/sendmail",
@@ -129,6 +133,21 @@ def check_queue(site):
     assert site.as_ann("sendmail", "-q").returncode == 77
 
 
+def check_many_at_once(site):
+    """More than systemd lets in at once, and than its usual limit of a socket in two seconds."""
+    done = site.as_ann("sh", "-c", "for i in $(seq 300); do (echo \"Subject: many-$i-\" | "
+                       "sendmail root || echo $?) & done; wait")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+    assert site.machine.do("systemctl", "is-active", "mailroot-submit.socket").strip() == "active"
+    captured = site.machine.path("/root/captured")
+
+    def arrived():
+        return {number for file in captured.rglob("*.eml")
+                for number in re.findall(r"^Subject: many-(\d+)-", file.read_text(), re.MULTILINE)}
+
+    until(lambda: len(arrived()) == 300, "all of them at the next hop")
+
+
 def check_smtp_on_standard_input(site):
     done = site.as_ann("sendmail", "-bs", input="HELO pine\r\nMAIL FROM:<ann>\r\nRCPT TO:<root>\r\n"
                        "DATA\r\nSubject: by -bs\r\n\r\nx\r\n.\r\nQUIT\r\n")
@@ -167,6 +186,7 @@ def scenario_programs_send_mail(stage):
         check_cron(site)
         check_kept_while_it_is_down(site)
         check_queue(site)
+        check_many_at_once(site)
         check_smtp_on_standard_input(site)
         check_rights(site)
         check_newaliases(site.machine)
