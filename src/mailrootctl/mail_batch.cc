@@ -91,15 +91,17 @@ std::expected<void, MailBatch::Failure> MailBatch::copy(const MailItem& item,
                                                         const Descriptor& file,
                                                         const struct stat& status,
                                                         const Descriptor& into) {
+  const auto too_large = [&item] {
+    return std::unexpected(Failure{log::escape(item.name) + ": is larger than 4 GiB", false});
+  };
+  if (static_cast<uint64_t>(status.st_size) > kMailFileSizeMax) return too_large();
   uint64_t copied = 0;
   while (true) {
     auto window = read_some(file, item.name, copied, kCopyWindow);
     if (!window) return std::unexpected(Failure{window.error(), false});
     if (window->empty()) break;
     copied += window->size();
-    if (copied > kMailFileSizeMax) {
-      return std::unexpected(Failure{item.name + ": is larger than 4 GiB", false});
-    }
+    if (copied > kMailFileSizeMax) return too_large();
     if (auto written = write_all(into, item.to.name, *window); !written) {
       return std::unexpected(Failure{written.error(), true});
     }

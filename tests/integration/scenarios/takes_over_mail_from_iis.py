@@ -197,6 +197,19 @@ def scenario_a_disk_that_refuses_stops_it_and_the_next_run_goes_on(world):
     assert digest(old) == before
 
 
+def scenario_a_file_beyond_the_limit_is_told_before_any_of_it_is_copied(world):
+    start(world)
+    old = old_machine(world)
+    (old / "Drop/huge.eml").touch()
+    os.truncate(old / "Drop/huge.eml", 5 << 30)
+
+    def small_files_only():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+    done = import_mail(world, old, code=1, preexec_fn=small_files_only, restore_signals=False)
+    assert "Drop/huge.eml: left alone: huge.eml: is larger than 4 GiB" in done.stdout, done.stdout
+    assert names(world.home() / "Drop/new") == ["0001.eml"]
+
+
 def scenario_wrong_places_are_refused(world):
     start(world)
     old = old_machine(world)
