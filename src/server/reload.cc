@@ -99,6 +99,25 @@ task<std::vector<std::string>> Supervisor::State_::vacate_homes(const ConfigSnap
   co_return std::move(report.changes);
 }
 
+std::set<std::string> Supervisor::State_::paused_ids() const {
+  std::set<std::string> ids;
+  for (const auto& [id, record] : records) {
+    if (record.state == State::paused) ids.insert(id);
+  }
+  return ids;
+}
+
+// Who was paused when a reload ended and started it anew for its home's sake stays paused.
+task<void> Supervisor::State_::pause_again(std::set<std::string> ids) {
+  for (const std::string& id : ids) {
+    const auto found = records.find(id);
+    if (found == records.end() || found->second.state != State::started) continue;
+    found->second.state = State::paused;
+    co_await use_on_shards(found->second);
+    note(found->second, "server");
+  }
+}
+
 task<ReloadReport> Supervisor::State_::apply(std::shared_ptr<const ConfigSnapshot> next,
                                              PlanConditions conditions) {
   Prepared prepared;

@@ -173,8 +173,10 @@ task<ReloadReport> Supervisor::reload() {
   warn_of_restart(state.service_at_start, *loaded);
   auto next = std::make_shared<const config::ConfigSnapshot>(std::move(*loaded));
   config::PlanConditions conditions;
+  const std::set<std::string> paused = state.paused_ids();
   auto ended = co_await state.vacate_homes(*next, conditions);
   report = co_await state.apply(std::move(next), std::move(conditions));
+  co_await state.pause_again(paused);
   report.changes.insert(report.changes.begin(), ended.begin(), ended.end());
   report.warnings = state.snapshot->warnings;
   if (state.options.on_reload) state.options.on_reload(state.snapshot->service);

@@ -43,6 +43,8 @@ struct Supervisor::State_ {
                                     config::PlanConditions conditions);
   reactor::task<std::vector<std::string>> vacate_homes(const config::ConfigSnapshot& next,
                                                        config::PlanConditions& conditions);
+  std::set<std::string> paused_ids() const;
+  reactor::task<void> pause_again(std::set<std::string> ids);
   struct Prepared {
     std::map<std::string, std::shared_ptr<ServerShared>> homes;
     std::map<config::BindingKey, PreparedSockets> sockets;

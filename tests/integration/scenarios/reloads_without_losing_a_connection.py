@@ -265,6 +265,13 @@ def scenario_homes_change_hands_in_one_reload(world):
             view = world.server(name)
             assert (view["state"], view["reason"]) == ("started", ""), (report, view)
         until(lambda: waiting_mail(world) == holder, f"the mail with {holder}")
+    # Who was paused stays paused.
+    world.ctl("server", "pause", "second")
+    write("a", "d")
+    world.ctl("reload")
+    assert world.server("first")["state"] == "started"
+    assert world.server("second")["state"] == "paused"
+    assert world.raw(address=own_address(1)).reply().startswith("421 4.3.2 Service is paused")
 
 
 def scenario_the_spools_settings_are_live(world):
