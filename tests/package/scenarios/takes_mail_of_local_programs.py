@@ -2,7 +2,7 @@
 
 import re
 
-from machine import until
+from machine import must, until
 
 SINK_PORT = 2600
 MAILNAME = "mail.here.example"
@@ -177,6 +177,32 @@ def check_removed(machine):
     assert machine.is_active()
 
 
+def other_mta(machine):
+    """A package that is the machine's mail transport agent, as exim4 or postfix."""
+    tree = machine.directory / "other-mta"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        "Package: other-mta\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.com>\n"
+        "Provides: mail-transport-agent\nConflicts: mail-transport-agent\n"
+        "Replaces: mail-transport-agent\nDescription: another one\n")
+    (tree / "usr/sbin").mkdir(parents=True)
+    (tree / "usr/sbin/sendmail").write_text("#!/bin/sh\nexit 1\n")
+    deb = machine.directory / "other-mta_1_all.deb"
+    must("dpkg-deb", "--root-owner-group", "--build", tree, deb)
+    return deb
+
+
+def check_takes_the_place_of_another(site, mta):
+    machine = site.machine
+    machine.install(other_mta(machine))
+    machine.install(mta)
+    assert "install ok" not in machine.try_("dpkg-query", "--status", "other-mta").stdout
+    assert machine.path("/etc/aliases").read_text() == "root: person@far.example\n"
+    done = site.as_ann("sendmail", "root", input="Subject: in place of another\n\nx\n")
+    assert done.returncode == 0, done.stderr
+    site.got("Subject: in place of another")
+
+
 def scenario_programs_send_mail(stage):
     site = Site(stage)
     try:
@@ -191,5 +217,6 @@ def scenario_programs_send_mail(stage):
         check_rights(site)
         check_newaliases(site.machine)
         check_removed(site.machine)
+        check_takes_the_place_of_another(site, stage.packages.mta)
     finally:
         site.close()
