@@ -8,6 +8,7 @@
 
 #include "json_views.h"
 #include "limits.h"
+#include "metric_text.h"
 
 namespace mailroot::control {
 
@@ -78,6 +79,11 @@ task<std::string> show_status(Supervisor& supervisor) {
   for (const auto& view : views) servers.push_back(to_json(view));
   status["servers"] = std::move(servers);
   co_return line_of(status) + "250 ok\n";
+}
+
+task<std::string> show_metrics(reactor::Reactor& control, Supervisor& supervisor) {
+  const ordered_json text = co_await metrics_text(control, supervisor);
+  co_return line_of(text) + "250 ok\n";
 }
 
 task<std::string> list_queue(Supervisor& supervisor, const Command& command) {
@@ -268,7 +274,8 @@ task<std::string> change_state(Supervisor& supervisor, const Command& command) {
 
 }  // namespace
 
-task<std::string> run_command(Supervisor& supervisor, std::string line, Right right) {
+task<std::string> run_command(reactor::Reactor& control, Supervisor& supervisor, std::string line,
+                              Right right) {
   if (right == Right::none) {
     co_return "530 not permitted: members of mailroot-view may look, of mailroot-admin change\n";
   }
@@ -290,6 +297,10 @@ task<std::string> run_command(Supervisor& supervisor, std::string line, Right ri
     auto reply = co_await run_connections(supervisor, command, right);
     co_return reply;
   }
+  if (verb == "metrics") {
+    auto reply = co_await show_metrics(control, supervisor);
+    co_return reply;
+  }
   if (verb == "queue") {
     auto reply = co_await run_queue(supervisor, command, right);
     co_return reply;
@@ -298,7 +309,7 @@ task<std::string> run_command(Supervisor& supervisor, std::string line, Right ri
       verb == "start" || verb == "stop" || verb == "pause" || verb == "continue";
   if (verb != "reload" && !changes_state) {
     co_return "500 unknown command; known: status servers queue destinations connections "
-              "start stop pause continue reload\n";
+              "metrics start stop pause continue reload\n";
   }
   if (right != Right::change) co_return "530 you may look, but not change\n";
   if (verb == "reload") {

@@ -12,7 +12,7 @@ namespace mailroot::control {
 
 // The whole reply, "\n" line ends: "250-{...}" lines, then "250 text", or "5yz text". The line
 // comes without its end.
-reactor::task<std::string> run_command(server::Supervisor& supervisor, std::string line,
-                                       Right right);
+reactor::task<std::string> run_command(reactor::Reactor& control, server::Supervisor& supervisor,
+                                       std::string line, Right right);
 
 }  // namespace mailroot::control

@@ -130,7 +130,7 @@ task<bool> ControlServer::Impl::answer_lines(Descriptor connection, std::string&
     std::string line = pending.substr(0, end);
     pending.erase(0, end + 1);
     if (line.starts_with("quit")) co_return false;
-    std::string reply = co_await run_command(supervisor, std::move(line), right);
+    std::string reply = co_await run_command(control, supervisor, std::move(line), right);
     const bool sent = co_await send(connection, std::move(reply));
     if (!sent) co_return false;
   }

@@ -19,6 +19,13 @@ inline constexpr size_t kControlConnectionsMax = 64;
 inline constexpr size_t kControlStrangersMax = 16;
 inline constexpr std::chrono::minutes kControlIdleTimeout{10};
 inline constexpr std::chrono::seconds kControlReplyTimeout{30};
+inline constexpr size_t kMetricsConnectionsMax = 32;
+inline constexpr size_t kMetricsRequestMax = 8192;  // bytes of a request and its headers
+inline constexpr std::chrono::seconds kMetricsRequestTimeout{5};
+inline constexpr std::chrono::seconds kMetricsReplyTimeout{10};
+inline constexpr std::chrono::seconds kMetricsBindRetry{10};  // while the port is taken
+inline constexpr std::chrono::milliseconds kMetricsFresh{
+    250};  // one text serves all who ask within
 inline constexpr uint32_t kQueuePageMax = 1000;
 inline constexpr uint32_t kQueuePageDefault = 100;
 

@@ -105,6 +105,10 @@ void announce(Engine& engine, const Work& work) {
     if (result == queue::Result::delivered) counter = &counters.delivered;
     if (result == queue::Result::bounced) counter = &counters.bounced;
     counter->fetch_add(1, std::memory_order_relaxed);
+    counters.attempt_duration.add(engine.reactor().now() - work.began);
+    if (result == queue::Result::delivered) {
+      counters.age_at_delivery.add(engine.reactor().wall_now() - work.message.times.arrived);
+    }
     if (result == queue::Result::delivered && work.into_drop) {
       counters.dropped.fetch_add(1, std::memory_order_relaxed);
     }

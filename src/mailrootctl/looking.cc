@@ -25,6 +25,9 @@ void add_looking(CLI::App& app, const Settings& settings, int& code) {
   app.add_subcommand("servers", "the virtual servers, their states and reasons")->callback([&] {
     code = ask(settings, "servers", show_servers, false);
   });
+  app.add_subcommand("metrics", "what Prometheus is told, as text")->callback([&] {
+    code = ask(settings, "metrics", show_texts, false);
+  });
   app.add_subcommand("check", "check the configuration files; nothing is changed")->callback([&] {
     code = check(settings);
   });

@@ -80,6 +80,12 @@ void show_status(const std::vector<std::string>& documents) {
   }
 }
 
+void show_texts(const std::vector<std::string>& documents) {
+  for (const std::string& document : documents) {
+    fmt::print("{}", json::parse(document).get<std::string>());
+  }
+}
+
 void show_servers(const std::vector<std::string>& documents) {
   fmt::print("{:<20} {:<10} {:<30} {:<24} {}\n", "ID", "STATE", "BINDINGS", "DEFAULT DOMAIN",
              "HOME");

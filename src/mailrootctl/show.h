@@ -7,6 +7,7 @@
 namespace mailroot::ctl {
 
 void show_status(const std::vector<std::string>& documents);
+void show_texts(const std::vector<std::string>& documents);
 void show_servers(const std::vector<std::string>& documents);
 void show_queue_header();
 void show_queue_page(const std::vector<std::string>& documents);

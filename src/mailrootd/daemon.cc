@@ -14,6 +14,7 @@
 #include "mailroot/config/load.h"
 #include "mailroot/control/control_server.h"
 #include "mailroot/control/log_hub.h"
+#include "mailroot/control/metrics_server.h"
 #include "mailroot/control/protocol_logs.h"
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/server/supervisor.h"
@@ -67,6 +68,7 @@ struct Daemon {
   reactor::Reactor& control;
   server::Supervisor& supervisor;
   control::ControlServer& socket;
+  control::MetricsServer& metrics;
   log::Sink& log;
   ServiceManager& manager;
   int signals;
@@ -146,6 +148,7 @@ task<void> Daemon::live(std::vector<log::Sink*> shard_logs, Snapshot snapshot) {
   }
   reactor::TaskGroup serving;
   serving.spawn(socket.run());
+  serving.spawn(metrics.run());
   log.write(log::Event(log::Level::info, "ready")
                 .with("version", MAILROOT_VERSION)
                 .with("io", supervisor.service().io));
@@ -162,6 +165,7 @@ task<void> Daemon::live(std::vector<log::Sink*> shard_logs, Snapshot snapshot) {
   sigaddset(&final_signals, SIGINT);
   pthread_sigmask(SIG_UNBLOCK, &final_signals, nullptr);
   socket.stop();
+  metrics.stop();
   co_await serving.join();
   co_await supervisor.stop_all();
   log.write(log::Event(log::Level::info, "stopped"));
@@ -201,7 +205,8 @@ int run_with(const std::string& config_file, Snapshot snapshot, control::LogHub&
   std::vector<log::Sink*> shard_logs;
   const uint32_t shards = shard_count(snapshot->service);
   for (uint32_t i = 0; i < shards; ++i) shard_logs.push_back(&hub.make_sink());
-  Daemon daemon{control, supervisor, socket, log, manager, signals};
+  control::MetricsServer metrics(control, supervisor, log, snapshot->service.metrics_listen);
+  Daemon daemon{control, supervisor, socket, metrics, log, manager, signals};
   reactor::TaskGroup life;
   life.spawn(run_live(daemon, std::move(shard_logs), std::move(snapshot)));
   control.run();

@@ -212,6 +212,7 @@ task<void> Connection::commit() {
     answer(durable);
     counters.messages.fetch_add(1, std::memory_order_relaxed);
     counters.bytes.fetch_add(size_bytes, std::memory_order_relaxed);
+    counters.acceptance.add(reactor_.now() - began);
     log_accepted(id, stored, size_bytes, reactor_.now() - began);
     service_.accepted(id, stored, times, size_bytes);
     co_return;

@@ -167,6 +167,7 @@ task<ReloadReport> Supervisor::reload() {
                           .with("problem", report.problems.back()));
     }
     state.last_reload = report.problems.front();
+    ++state.reloads_refused;
     state.leave();
     co_return report;
   }
@@ -180,6 +181,8 @@ task<ReloadReport> Supervisor::reload() {
   report.changes.insert(report.changes.begin(), ended.begin(), ended.end());
   report.warnings = state.snapshot->warnings;
   if (state.options.on_reload) state.options.on_reload(state.snapshot->service);
+  ++state.reloads_applied;
+  state.last_applied = state.control.wall_now();
   state.last_reload = "applied";
   state.leave();
   co_return report;

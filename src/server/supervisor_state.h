@@ -106,6 +106,8 @@ struct Supervisor::State_ {
   std::set<std::string> lacking_space;  // ids: the last start failed for want of it
   Instant next_space_look{};
   std::string last_reload = "none yet";
+  uint64_t reloads_applied = 0, reloads_refused = 0;
+  WallTime last_applied{};
   Instant check_ports_at = kNever;
   std::set<config::BindingKey> taken_ports;  // wanted, and another program listens there
   bool busy = false;

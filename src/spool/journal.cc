@@ -163,6 +163,7 @@ task<result<void>> Journal::write_group(Group& group) {
   segment.next_block += static_cast<uint32_t>(blocks);
   group.bytes = blocks * kBlockSize;
   const std::vector<iovec>& pieces = group.builder.seal(header);
+  const Instant began = reactor_.now();
   auto outcome =
       co_await reactor_.write_at(segment.file, pieces, uint64_t{header.first_block} * kBlockSize);
   if (outcome && !segment.direct) {
@@ -171,6 +172,7 @@ task<result<void>> Journal::write_group(Group& group) {
   if (outcome) {
     ++groups_written_;
     bytes_written_ += group.bytes;
+    commit_times_.add(reactor_.now() - began);
   } else {
     ++failures_total_;
     log::Event event(log::Level::error, "journal_failed");

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "limits.h"
+#include "mailroot/base/histogram.h"
 #include "mailroot/base/log.h"
 #include "mailroot/reactor/reactor.h"
 #include "ticket.h"
@@ -70,6 +71,7 @@ class Journal {
   bool is_oldest(const Segment& segment) const;
   uint64_t groups() const { return groups_written_; }
   uint64_t bytes_written() const { return bytes_written_; }
+  const Histogram& commit_times() const { return commit_times_; }
   uint64_t failures() const { return failures_total_; }
 
   // Ends the writer. Removes the segments unless something still pins one: recovery reads those.
@@ -158,6 +160,7 @@ class Journal {
   VoidRecord lost_{};  // groups to be voided: sequence 0 when none
   uint32_t failures_ = 0;
   uint64_t failures_total_ = 0, groups_written_ = 0, bytes_written_ = 0;
+  Histogram commit_times_{kLatencyBounds};
 
   reactor::Event writer_wake_, keeper_wake_;
   reactor::TaskGroup tasks_;

@@ -139,6 +139,7 @@ SpoolCounters SpoolImpl::counters() const {
   counters.failures = journal_.failures();
   counters.materialised = materialised_;
   counters.set_aside = set_aside_;
+  counters.commit = journal_.commit_times();
   return counters;
 }
 

@@ -2,7 +2,7 @@
 // SMTP-shaped replies: "250-{json}" lines, then "250 text"; "5yz text" on failure. Served by the
 // control thread's reactor.
 //
-//   status | servers | start ID | stop ID | pause ID | continue ID | reload
+//   status | servers | metrics | start ID | stop ID | pause ID | continue ID | reload
 //   queue list [server=ID] [cursor=N] [max=N] | queue show QUEUEID | queue retry QUEUEID|all
 //   [server=ID] | help | quit
 #pragma once

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mailroot/base/histogram.h"
 #include "mailroot/base/log.h"
 #include "mailroot/base/protocol_log.h"
 #include "mailroot/base/queue_id.h"
@@ -33,6 +34,9 @@ struct Counters {
   std::atomic<uint64_t> dropped{0};                             // recipients taken by Drop
   std::atomic<uint64_t> dsns{0}, badmail{0};
   std::atomic<uint64_t> bytes{0};
+  // Of each recipient; for the shard's own thread only.
+  Histogram attempt_duration{kLatencyBounds};
+  Histogram age_at_delivery{kAgeBounds};
 };
 
 enum class ConnectionStage : uint8_t {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "mailroot/base/histogram.h"
 #include "mailroot/base/log.h"
 #include "mailroot/base/protocol_log.h"
 #include "mailroot/base/slab_pool.h"
@@ -30,6 +31,7 @@ struct Counters {
   std::atomic<uint64_t> recipients_refused{0};
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> messages_refused{0};
+  Histogram acceptance{kLatencyBounds};  // end of data to 250; the shard's own thread only
 };
 
 class Service {

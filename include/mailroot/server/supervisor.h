@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "mailroot/base/histogram.h"
 #include "mailroot/base/log.h"
 #include "mailroot/base/protocol_log.h"
 #include "mailroot/base/queue_id.h"
@@ -59,6 +60,33 @@ struct ServiceView {
   bool built_in_default = false;
   std::vector<std::string> warnings;
   std::string last_reload;  // "applied", or the first problem
+};
+
+// What metrics tell of one virtual server, all its shards together. Counts begin when it starts.
+struct ServerMetrics {
+  std::string id;
+  State state = State::stopped;
+  uint64_t connections_open = 0, connections = 0, connections_refused = 0;
+  uint64_t messages = 0, messages_refused = 0, bytes = 0;
+  uint64_t recipients = 0, recipients_refused = 0;
+  uint64_t outbound_open = 0, outbound = 0, outbound_failed = 0, attempts = 0;
+  uint64_t delivered = 0, deferred = 0, bounced = 0, dropped = 0, dsns = 0, badmail = 0;
+  queue::QueueCounters queue;
+  spool::SpoolCounters spool;
+  Histogram acceptance{kLatencyBounds}, attempt_duration{kLatencyBounds};
+  Histogram age_at_delivery{kAgeBounds};
+};
+
+struct ShardMetrics {
+  Duration lag{};  // how long the shard's loop let a message wait
+};
+
+struct Metrics {
+  std::vector<ServerMetrics> servers;  // by id
+  std::vector<ShardMetrics> shards;
+  uint64_t reloads_applied = 0, reloads_refused = 0;
+  WallTime last_reload{};  // that was applied; the epoch: none since start
+  std::string io;
 };
 
 struct ReloadReport {
@@ -134,6 +162,8 @@ class Supervisor {
   ServiceView service() const;
   queue::Moment moment() const;  // both clocks of the control thread
   reactor::task<std::vector<ServerView>> servers();
+  // One message to each shard, which answers in slices.
+  reactor::task<Metrics> metrics();
   // Completed when the loop of every shard has turned; never while one is stuck.
   reactor::task<void> ask_shards();
   // One page of at most `max` messages; of all servers when `server` is empty. Shards and servers

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "mailroot/base/histogram.h"
 #include "mailroot/base/log.h"
 #include "mailroot/base/queue_id.h"
 #include "mailroot/base/slab_pool.h"
@@ -109,6 +110,7 @@ struct Settlement {
 struct SpoolCounters {
   uint64_t hot = 0, placed = 0, committed = 0, groups = 0, bytes_written = 0, failures = 0;
   uint64_t materialised = 0, set_aside = 0;
+  Histogram commit{kLatencyBounds};  // of a group: written and synced
 };
 
 class Spool {
