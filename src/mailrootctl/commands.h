@@ -2,7 +2,7 @@
 // callbacks run after the whole line is read and leave the exit code in `code`. `settings` and
 // `code` outlive the parse.
 // Exit codes: 0 done, 1 refused or failed, 2 mailrootd cannot be reached; check: as mailrootd;
-// doctor: 1 warnings, 2 problems.
+// doctor: 1 warnings, 2 problems; test-mail: 3 deferred, 4 not known in time.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -31,6 +31,7 @@ void add_queue(CLI::App& app, const Settings& settings, int& code);    // queue 
 void add_queue_operations(CLI::App& queue, const Settings& settings, int& code);
 void add_connections(CLI::App& app, const Settings& settings, int& code);
 void add_doctor(CLI::App& app, const Settings& settings, int& code);
+void add_test_mail(CLI::App& app, const Settings& settings, int& code);
 void add_changing(CLI::App& app, const Settings& settings, int& code);  // reload start stop ...
 void add_states(CLI::App& app, const Settings& settings, int& code);    // start stop pause ...
 void add_server(CLI::App& app, const Settings& settings, int& code);    // server ...

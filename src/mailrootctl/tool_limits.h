@@ -12,4 +12,10 @@ inline constexpr size_t kEgressHostsMax = 10;      // hosts that doctor connects
 inline constexpr size_t kEgressAddressesMax = 4;   // of one host
 inline constexpr size_t kDoctorNamesMax = 20;      // names that doctor asks DNS about
 
+inline constexpr int kTestMailPatienceSeconds = 60;  // for one reply
+inline constexpr int kFollowPauseMs = 50;            // between two looks at the queue
+inline constexpr int kLogBehindTries = 10;           // looks into the log for the end of a message
+inline constexpr int kLogBehindPauseMs = 200;        // between them
+inline constexpr size_t kLogLineBytesMax = 256 * 1024;  // longer ones are left out
+
 }  // namespace mailroot::ctl
