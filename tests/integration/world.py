@@ -166,11 +166,14 @@ class World:
         options = json.loads((self.build / "meson-info/intro-buildoptions.json").read_text())
         return any(o["name"] == "b_sanitize" and o["value"] != "none" for o in options)
 
+    def ctl_command(self, *arguments):
+        return [self.build / "src/mailrootctl/mailrootctl", "--socket",
+                self.directory / "control.sock", "--config", self.directory / "mailroot.yaml",
+                *arguments]
+
     def ctl(self, *arguments, check=True):
-        done = subprocess.run(
-            [self.build / "src/mailrootctl/mailrootctl", "--socket",
-             self.directory / "control.sock", "--config", self.directory / "mailroot.yaml",
-             *arguments], capture_output=True, text=True, timeout=WAIT_SECONDS)
+        done = subprocess.run(self.ctl_command(*arguments), capture_output=True, text=True,
+                              timeout=WAIT_SECONDS)
         if check:
             assert done.returncode == 0, f"mailrootctl {arguments}: {done.stdout}{done.stderr}"
         return done

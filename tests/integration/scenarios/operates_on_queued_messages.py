@@ -1,7 +1,11 @@
 """What an operator does to mail that waits: hold, release, bounce, delete, by id and by filter."""
 
+import json
+import signal
+import subprocess
+
 from dsn import Dsn
-from waiting import until
+from waiting import WAIT_SECONDS, until
 
 LATE = "quick_retries: { count: 0 }\nretry_intervals: [60m]\n"
 
@@ -212,3 +216,32 @@ def scenario_destinations_are_summed_up(world):
     world.ctl("queue", "hold", "--all")
     [entry] = world.ctl_json("destinations")
     assert entry["held"] == 5, entry
+
+
+def scenario_a_long_deletion_can_be_interrupted_and_taken_up_again(world):
+    start(world)
+    many = 3000
+    subprocess.run([world.tools / "mailroot-source", "--to", f"{world.address}:{world.port}",
+                    "--connections", "10", "--messages", str(many), "--sender",
+                    "ann@sender.example", "--recipient", "bob@example.org"],
+                   check=True, capture_output=True, timeout=WAIT_SECONDS)
+
+    def waiting():
+        return world.server()["queue"]["messages"]
+    until(lambda: waiting() == many, "all of them wait")
+    deletion = subprocess.Popen(world.ctl_command("--json", "queue", "delete", "--yes", "--to",
+                                                  "*@example.org"),
+                                stdout=subprocess.PIPE, text=True)
+    until(lambda: waiting() < many, "it has begun")
+    deletion.send_signal(signal.SIGINT)
+    told = json.loads(deletion.communicate(timeout=WAIT_SECONDS)[0].splitlines()[-1])
+    assert deletion.returncode == 1 and told["interrupted"] is True, told
+    assert 0 < told["delete"] < many, told
+    assert waiting() == many - told["delete"], (waiting(), told)
+    # A crash brings none of the deleted back, and the rest is still there to be deleted.
+    world.kill()
+    start_again(world)
+    until(lambda: waiting() == many - told["delete"], "what was left")
+    [told_then] = world.ctl_json("queue", "delete", "--yes", "--to", "*@example.org")
+    assert told_then["delete"] == many - told["delete"], (told, told_then)
+    assert waiting() == 0
