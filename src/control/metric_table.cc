@@ -119,16 +119,19 @@ constexpr HistogramFamily kHistogramFamilies[] = {
 };
 
 constexpr ServiceFamily kServiceFamilies[] = {
-    {"mailroot_build_info", "1; the labels tell version and I/O backend.", gauge},
-    {"mailroot_virtual_servers", "Virtual servers that are configured.", gauge},
-    {"mailroot_shard_loop_lag_seconds", "How long a message to the shard waited just now.", gauge},
-    {"mailroot_reloads_total", "Reloads of the configuration, by outcome.", counter},
-    {"mailroot_last_reload_timestamp_seconds", "When a reload was last applied; 0: never.", gauge},
-    {"process_start_time_seconds", "When the process started, since the epoch.", gauge},
-    {"process_cpu_seconds_total", "User and system time of the process.", counter},
-    {"process_resident_memory_bytes", "Resident memory of the process.", gauge},
-    {"process_open_fds", "Open file descriptors.", gauge},
-    {"process_max_fds", "Most file descriptors that may be open.", gauge},
+    {"mailroot_build_info", "1; the labels tell version and I/O backend.", gauge, "version, io"},
+    {"mailroot_virtual_servers", "Virtual servers that are configured.", gauge, ""},
+    {"mailroot_shard_loop_lag_seconds", "How long a message to the shard waited just now.", gauge,
+     "shard"},
+    {"mailroot_reloads_total", "Reloads of the configuration, by outcome.", counter,
+     R"(outcome="applied", outcome="refused")"},
+    {"mailroot_last_reload_timestamp_seconds", "When a reload was last applied; 0: never.", gauge,
+     ""},
+    {"process_start_time_seconds", "When the process started, since the epoch.", gauge, ""},
+    {"process_cpu_seconds_total", "User and system time of the process.", counter, ""},
+    {"process_resident_memory_bytes", "Resident memory of the process.", gauge, ""},
+    {"process_open_fds", "Open file descriptors.", gauge, ""},
+    {"process_max_fds", "Most file descriptors that may be open.", gauge, ""},
 };
 
 }  // namespace

@@ -33,6 +33,7 @@ struct HistogramFamily {
 struct ServiceFamily {
   std::string_view name, help;
   MetricType type;
+  std::string_view labels;  // for the manual page
 };
 
 std::span<const ServerFamily> server_families();
