@@ -20,7 +20,6 @@ inline constexpr size_t kControlStrangersMax = 16;
 inline constexpr std::chrono::minutes kControlIdleTimeout{10};
 inline constexpr std::chrono::seconds kControlReplyTimeout{30};
 inline constexpr size_t kMetricsConnectionsMax = 32;
-inline constexpr int kMetricsBacklog = 4096;  // a burst must not make Prometheus try again later
 inline constexpr size_t kMetricsRequestMax = 8192;  // bytes of a request and its headers
 inline constexpr std::chrono::seconds kMetricsRequestTimeout{5};
 inline constexpr std::chrono::seconds kMetricsReplyTimeout{10};

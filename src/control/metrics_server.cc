@@ -4,10 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <list>
 
 #include "http_request.h"
 #include "limits.h"
@@ -42,17 +40,6 @@ std::string response_head(std::string_view status, size_t body_bytes) {
   return out;
 }
 
-namespace {
-
-// One who asks. `scope` ends whatever it waits for.
-struct Visitor {
-  explicit Visitor(reactor::CancelScope& parent) : scope(&parent) {}
-  reactor::CancelScope scope;
-  bool has_asked = false;  // the head of its request is complete
-};
-
-}  // namespace
-
 struct MetricsServer::Impl {
   Impl(reactor::Reactor& control_reactor, server::Supervisor& the_supervisor, log::Sink& sink,
        std::string address)
@@ -64,10 +51,9 @@ struct MetricsServer::Impl {
   int open();
   task<bool> open_patiently();
   task<void> serve(Descriptor connection);
-  task<std::string> read_head(reactor::ReceiveStream& stream, Visitor& visitor);
-  task<void> answer(Descriptor connection, std::string head, Visitor& visitor);
-  task<std::shared_ptr<const std::string>> text(Visitor& visitor);
-  task<void> make_room();
+  task<std::string> read_head(reactor::ReceiveStream& stream);
+  task<void> answer(Descriptor connection, std::string head);
+  task<std::shared_ptr<const std::string>> text();
 
   reactor::Reactor& control;
   server::Supervisor& supervisor;
@@ -76,8 +62,6 @@ struct MetricsServer::Impl {
   Descriptor listener = reactor::kNoDescriptor;
   reactor::CancelScope scope{nullptr};
   reactor::TaskGroup connections;
-  std::list<Visitor*> visitors;  // the oldest first; without those that were told to go
-  reactor::Event visitor_gone;
   // Written for one, given to all who ask while it is fresh, or is being written.
   std::shared_ptr<const std::string> latest;
   Instant written_at{};
@@ -107,7 +91,8 @@ int MetricsServer::Impl::open() {
   if (socket < 0) return errno;
   const int on = 1;
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(socket, generic, size) != 0 || ::listen(socket, kMetricsBacklog) != 0) {
+  if (::bind(socket, generic, size) != 0 ||
+      ::listen(socket, static_cast<int>(kMetricsConnectionsMax)) != 0) {
     const int reason = errno;
     ::close(socket);
     return reason;
@@ -145,62 +130,44 @@ task<void> MetricsServer::run() {
   while (!impl.scope.is_cancelled()) {
     auto connection = co_await arriving.next({kNever, &impl.scope});
     if (!connection) continue;
-    co_await impl.make_room();
-    impl.connections.spawn(impl.serve(*connection));
+    if (impl.connections.running() < kMetricsConnectionsMax) {
+      impl.connections.spawn(impl.serve(*connection));
+    } else {
+      impl.control.close(*connection);
+    }
   }
   co_await arriving.stop();
   co_await impl.connections.join();
 }
 
-// Whoever is idle cannot shut out who asks: the oldest that has not asked goes, or else the oldest
-// of all, which does not read its answer.
-task<void> MetricsServer::Impl::make_room() {
-  while (connections.running() >= kMetricsConnectionsMax && !scope.is_cancelled()) {
-    if (!visitors.empty() && visitors.size() >= connections.running()) {
-      auto leaving = std::ranges::find(visitors, false, &Visitor::has_asked);
-      if (leaving == visitors.end()) leaving = visitors.begin();
-      Visitor* visitor = *leaving;
-      visitors.erase(leaving);
-      visitor->scope.cancel();
-    }
-    co_await visitor_gone.wait(control, {kNever, &scope});
-  }
-}
-
 task<void> MetricsServer::Impl::serve(Descriptor connection) {
-  Visitor visitor(scope);
-  visitors.push_back(&visitor);
   reactor::ReceiveStream stream(control, connection);
-  std::string head = co_await read_head(stream, visitor);
+  std::string head = co_await read_head(stream);
   if (!head.empty()) {
-    visitor.has_asked = true;
-    co_await answer(connection, std::move(head), visitor);
+    co_await answer(connection, std::move(head));
   }
-  visitors.remove(&visitor);
   co_await stream.stop();
   co_await control.close_now(connection);
-  visitor_gone.notify_all();
 }
 
 // Empty when the client went, or took too long; too long a head is given as it is, incomplete.
-task<std::string> MetricsServer::Impl::read_head(reactor::ReceiveStream& stream, Visitor& visitor) {
+task<std::string> MetricsServer::Impl::read_head(reactor::ReceiveStream& stream) {
   const Instant deadline = control.now() + kMetricsRequestTimeout;
   std::string head;
   while (!is_complete_head(head) && head.size() <= kMetricsRequestMax) {
-    auto received = co_await stream.next({deadline, &visitor.scope});
+    auto received = co_await stream.next({deadline, &scope});
     if (!received) co_return std::string();
     head += as_text(received->bytes());
   }
   co_return head;
 }
 
-task<void> MetricsServer::Impl::answer(Descriptor connection, std::string head, Visitor& visitor) {
+task<void> MetricsServer::Impl::answer(Descriptor connection, std::string head) {
   const std::string_view status =
       head.size() > kMetricsRequestMax ? "431 Request Header Fields Too Large" : status_of(head);
   std::shared_ptr<const std::string> body;
   if (status == "200 OK") {
-    body = co_await text(visitor);
-    if (body == nullptr) co_return;
+    body = co_await text();
   } else {
     body = std::make_shared<const std::string>(std::string(status) + "; see /metrics\n");
   }
@@ -209,18 +176,15 @@ task<void> MetricsServer::Impl::answer(Descriptor connection, std::string head, 
   const iovec pieces[] = {{first.data(), first.size()},
                           {const_cast<char*>(body->data()), body_bytes}};
   const Instant deadline = control.now() + kMetricsReplyTimeout;
-  auto sent = co_await control.send(connection, {pieces, 2}, {deadline, &visitor.scope});
+  auto sent = co_await control.send(connection, {pieces, 2}, {deadline, &scope});
   if (sent) {
     co_await control.shut_down(connection);
   }
 }
 
-// Null when another writes the text and takes too long.
-task<std::shared_ptr<const std::string>> MetricsServer::Impl::text(Visitor& visitor) {
-  const Instant deadline = control.now() + kMetricsReplyTimeout;
+task<std::shared_ptr<const std::string>> MetricsServer::Impl::text() {
   while (writing) {
-    auto waited = co_await written.wait(control, {deadline, &visitor.scope});
-    if (!waited) co_return nullptr;
+    co_await written.wait(control, {});
   }
   if (latest != nullptr && control.now() - written_at < kMetricsFresh) co_return latest;
   writing = true;
