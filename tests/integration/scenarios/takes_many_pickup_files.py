@@ -86,7 +86,8 @@ def scenario_ten_thousand_files_survive_kills_in_the_middle(world):
     order = [FILES - 10 * int(name[:5]) + int(name[6]) for name in taken]
     assert len(set(taken)) == len(taken)
     bad = [(taken[i-1], taken[i]) for i in range(1, len(order)) if order[i] < order[i-1]]
-    assert order == sorted(order), f"files were taken out of order {bad[:5]} {len(bad)}"
+    assert order == sorted(order), (f"files were taken out of order {bad[:5]} {len(bad)}",
+                                    world.events("pickup-refused"))
     sink.start("--log", log)
     world.ctl("queue", "retry", "all")
     world.wait_for_empty_queue()
