@@ -26,6 +26,7 @@ class Site:
     def open(self):
         self.sink = self.machine.background("mailroot-sink", "--listen", f"127.0.0.1:{SINK_PORT}",
                                             "--capture", "/root/captured")
+        until(lambda: f"127.0.0.1:{SINK_PORT}" in self.machine.do("ss", "-Hltn"), "it listens")
 
     def as_ann(self, *words, **options):
         return self.machine.try_("runuser", "-u", "ann", "--", *words, **options)
