@@ -3,6 +3,7 @@
 
 #include "limits.h"
 #include "mailroot/server/cross.h"
+#include "sums.h"
 #include "supervisor_state.h"
 
 namespace mailroot::server {
@@ -15,29 +16,6 @@ struct ShardAnswer {
   Instant began{};
   std::vector<ServerMetrics> servers;  // as asked for
 };
-
-void add(queue::QueueCounters& sum, const queue::QueueCounters& part) {
-  sum.messages += part.messages;
-  sum.size_bytes += part.size_bytes;
-  sum.waiting += part.waiting;
-  sum.ready += part.ready;
-  sum.in_transaction += part.in_transaction;
-  sum.held += part.held;
-  sum.destinations += part.destinations;
-  sum.expired += part.expired;
-}
-
-void add(spool::SpoolCounters& sum, const spool::SpoolCounters& part) {
-  sum.hot += part.hot;
-  sum.placed += part.placed;
-  sum.committed += part.committed;
-  sum.groups += part.groups;
-  sum.bytes_written += part.bytes_written;
-  sum.failures += part.failures;
-  sum.materialised += part.materialised;
-  sum.set_aside += part.set_aside;
-  sum.commit.merge(part.commit);
-}
 
 // On the shard's thread.
 void take_figures(ServerShard& server, ServerMetrics& out) {
@@ -91,8 +69,8 @@ void add(ServerMetrics& sum, const ServerMetrics& part) {
   sum.acceptance.merge(part.acceptance);
   sum.attempt_duration.merge(part.attempt_duration);
   sum.age_at_delivery.merge(part.age_at_delivery);
-  add(sum.queue, part.queue);
-  add(sum.spool, part.spool);
+  add_up(sum.queue, part.queue);
+  add_up(sum.spool, part.spool);
 }
 
 using Ids = std::shared_ptr<const std::vector<std::string>>;

@@ -1,6 +1,7 @@
 // Answers to control's questions, gathered from the shards one after the other: each is held only
 // as long as one page of its own takes.
 #include "mailroot/server/cross.h"
+#include "sums.h"
 #include "supervisor_state.h"
 
 namespace mailroot::server {
@@ -58,29 +59,6 @@ task<ShardFigures> figures_here(Shard& shard, std::string id) {
   co_return out;
 }
 
-void add(queue::QueueCounters& sum, const queue::QueueCounters& part) {
-  sum.messages += part.messages;
-  sum.size_bytes += part.size_bytes;
-  sum.waiting += part.waiting;
-  sum.ready += part.ready;
-  sum.in_transaction += part.in_transaction;
-  sum.held += part.held;
-  sum.destinations += part.destinations;
-  sum.connections += part.connections;
-  sum.expired += part.expired;
-}
-
-void add(spool::SpoolCounters& sum, const spool::SpoolCounters& part) {
-  sum.hot += part.hot;
-  sum.placed += part.placed;
-  sum.committed += part.committed;
-  sum.groups += part.groups;
-  sum.bytes_written += part.bytes_written;
-  sum.failures += part.failures;
-  sum.materialised += part.materialised;
-  sum.set_aside += part.set_aside;
-}
-
 void add(ServerView& view, const ShardFigures& part) {
   view.connections_open += part.connections_open;
   view.connections += part.connections;
@@ -94,8 +72,8 @@ void add(ServerView& view, const ShardFigures& part) {
   view.bounced += part.bounced;
   view.dropped += part.dropped;
   view.outbound_open += part.outbound_open;
-  add(view.queue, part.queue);
-  add(view.spool, part.spool);
+  add_up(view.queue, part.queue);
+  add_up(view.spool, part.spool);
 }
 
 using QueuePageHere = queue::Page<queue::MessageView>;
