@@ -9,18 +9,21 @@ import re
 
 from .source import CPP, Finding, files, line_at, text_of
 
-ORDER = ["base", "smtp", "message", "config", "route", "queue", "reactor", "tls", "dns", "spool",
-         "receive", "deliver", "server", "control", "import", "mailrootd", "mailrootctl",
+ORDER = ["base", "sasl", "smtp", "message", "config", "route", "queue", "reactor", "tls", "dns",
+         "http", "oauth", "spool", "receive", "deliver", "server", "control", "import", "mailrootd", "mailrootctl",
          "submit", "sendmail"]
 DENIED = {
     "reactor": {"smtp", "message", "config", "route", "queue"},
     "tls": {"smtp", "message", "route", "queue"},
     "dns": {"smtp", "message", "route", "queue", "tls"},
-    "spool": {"queue", "route", "tls", "dns"},
+    # What speaks HTTP knows no mail.
+    "http": {"sasl", "smtp", "message", "config", "route", "queue", "tls", "dns"},
+    "oauth": {"smtp", "message", "route", "queue", "tls", "dns"},
+    "spool": {"queue", "route", "tls", "dns", "http", "oauth"},
     "deliver": {"receive"},
     # A converter: configuration in, configuration out. Nothing of the running service.
-    "import": {"message", "route", "queue", "reactor", "tls", "dns", "spool", "receive", "deliver",
-               "server", "control"},
+    "import": {"message", "route", "queue", "reactor", "tls", "dns", "http", "oauth", "spool",
+               "receive", "deliver", "server", "control"},
     "mailrootd": {"import"},
     "mailrootctl": {"mailrootd"},
     "submit": {"mailrootd", "mailrootctl"},
