@@ -10,8 +10,8 @@ import re
 from .source import CPP, Finding, files, line_at, text_of
 
 ORDER = ["base", "sasl", "smtp", "message", "config", "route", "queue", "reactor", "tls", "dns",
-         "http", "oauth", "spool", "receive", "deliver", "server", "control", "import", "mailrootd", "mailrootctl",
-         "submit", "sendmail"]
+         "http", "oauth", "spool", "receive", "deliver", "server", "control", "import",
+         "mailrootd", "mailrootctl", "submit", "sendmail"]
 DENIED = {
     "reactor": {"smtp", "message", "config", "route", "queue"},
     "tls": {"smtp", "message", "route", "queue"},
