@@ -5,6 +5,7 @@
 
 #include "content_sender.h"
 #include "mailroot/deliver/limits.h"
+#include "mailroot/sasl/scram.h"
 
 namespace mailroot::deliver {
 namespace {
@@ -132,12 +133,13 @@ reactor::task<void> Connection::drive(std::vector<smtp::DeliveryOutcome>* outcom
       close_reason_ = actions_.close_reason;
       close_detail_ = std::move(actions_.close_detail);
     }
+    trace_.commands(commands, actions_.hidden);
+    const bool is_secret = !actions_.hidden.empty();
     actions_.clear();
-    trace_.commands(commands);
     if (form != smtp::ContentForm::none) {
       co_await send_with_content(std::move(commands), form);
     } else if (!commands.empty()) {
-      co_await send_commands(std::move(commands));
+      co_await send_commands(std::move(commands), is_secret);
     }
     if (closes) co_return;
     const bool has_news = actions_.close || actions_.ready || !actions_.send.empty() ||
@@ -149,10 +151,11 @@ reactor::task<void> Connection::drive(std::vector<smtp::DeliveryOutcome>* outcom
   }
 }
 
-reactor::task<void> Connection::send_commands(std::string commands) {
+reactor::task<void> Connection::send_commands(std::string commands, bool is_secret) {
   const iovec view{commands.data(), commands.size()};
   begin_reply();
   co_await send_views(std::span(&view, 1), reactor_.now() + timeout());
+  if (is_secret) sasl::wipe(commands);
 }
 
 // False: the connection is over; what the peer said before is heard first.

@@ -73,7 +73,7 @@ class Connection {
 
  private:
   reactor::task<void> drive(std::vector<smtp::DeliveryOutcome>* outcomes);
-  reactor::task<void> send_commands(std::string commands);
+  reactor::task<void> send_commands(std::string commands, bool is_secret);
   reactor::task<void> send_with_content(std::string commands, smtp::ContentForm form);
   reactor::task<bool> send_content(ContentSender& sender, Instant end);
   reactor::task<bool> send_views(std::span<const iovec> views, Instant deadline);

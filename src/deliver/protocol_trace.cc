@@ -24,8 +24,24 @@ void ProtocolTrace::write(std::string user, std::string method, std::string quer
   log_->write(std::move(line));
 }
 
-void ProtocolTrace::commands(std::string_view text) {
+void ProtocolTrace::commands(std::string_view text, std::span<const smtp::HiddenRange> hidden) {
   if (log_ == nullptr) return;
+  if (hidden.empty()) {
+    command_lines(text);
+    return;
+  }
+  std::string shown;
+  size_t at = 0;
+  for (const smtp::HiddenRange& range : hidden) {
+    shown += text.substr(at, range.begin - at);
+    shown += "***";
+    at = range.begin + range.size;
+  }
+  shown += text.substr(at);
+  command_lines(shown);
+}
+
+void ProtocolTrace::command_lines(std::string_view text) {
   while (!text.empty()) {
     const size_t end = std::min(text.find("\r\n"), text.size());
     const std::string_view command = text.substr(0, end);

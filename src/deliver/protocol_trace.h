@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,7 @@
 #include "mailroot/base/bytes.h"
 #include "mailroot/base/protocol_log.h"
 #include "mailroot/reactor/reactor.h"
+#include "mailroot/smtp/client_session.h"
 
 namespace mailroot::deliver {
 
@@ -17,12 +19,13 @@ class ProtocolTrace {
   // `log` may be null: then nothing is done.
   ProtocolTrace(reactor::Reactor& reactor, std::shared_ptr<log::ProtocolLog> log,
                 SocketAddress next_hop);
-  // What goes out, without content; one line each.
-  void commands(std::string_view text);
+  // What goes out, without content; one line each. `hidden` is shown as "***".
+  void commands(std::string_view text, std::span<const smtp::HiddenRange> hidden);
   // What comes in, in pieces of any size.
   void replies(ByteView bytes);
 
  private:
+  void command_lines(std::string_view text);
   void write(std::string user, std::string method, std::string query, uint64_t size_bytes);
 
   reactor::Reactor& reactor_;

@@ -1,4 +1,4 @@
-// Greeting, EHLO with its fall back to HELO, STARTTLS: until the session is ready.
+// Greeting, EHLO with its fall back to HELO, STARTTLS: until the session may log in or is ready.
 #include "client_state.h"
 #include "mailroot/base/assert.h"
 
@@ -30,11 +30,11 @@ void ClientSession::State::take_hello(const Reply& reply, bool extended, ClientA
   if (reply.is_positive()) {
     offers = extended ? parse_offers(reply.text) : ServerOffers{};
     if (tls_active || rules.tls == ClientTls::off) {
-      become_ready(actions);
+      authenticate(actions);
     } else if (offers.start_tls) {
       send("STARTTLS", Awaited::start_tls, actions);
     } else if (rules.tls == ClientTls::opportunistic) {
-      become_ready(actions);
+      authenticate(actions);
     } else {
       fail_connection(
           CloseReason::tls_unavailable,
@@ -63,7 +63,7 @@ void ClientSession::State::take_start_tls(const Reply& reply, ClientActions& act
     return;
   }
   if (rules.tls == ClientTls::opportunistic) {
-    become_ready(actions);
+    authenticate(actions);
     return;
   }
   DeliveryOutcome outcome = outcome_of_reply(reply, Stage::start_tls, OutcomeScope::connection);

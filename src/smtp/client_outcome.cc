@@ -13,18 +13,19 @@ std::string_view to_string(Disposition disposition) {
 }
 
 std::string_view to_string(Stage stage) {
-  constexpr std::array<std::string_view, 10> kNames = {"resolve",  "connect", "greeting", "hello",
-                                                       "STARTTLS", "MAIL",    "RCPT",     "DATA",
-                                                       "content",  "local"};
+  constexpr std::array<std::string_view, 11> kNames = {"resolve",  "connect", "greeting", "hello",
+                                                       "STARTTLS", "AUTH",    "MAIL",     "RCPT",
+                                                       "DATA",     "content", "local"};
   return kNames[static_cast<size_t>(stage)];
 }
 
 std::string_view to_string(CloseReason reason) {
-  constexpr std::array<std::string_view, 11> kNames = {"none",
+  constexpr std::array<std::string_view, 12> kNames = {"none",
                                                        "done",
                                                        "greeting refused",
                                                        "hello refused",
                                                        "TLS unavailable",
+                                                       "login failed",
                                                        "service closing",
                                                        "peer closed",
                                                        "timed out",

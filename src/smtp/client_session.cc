@@ -5,11 +5,14 @@
 
 #include "client_state.h"
 #include "mailroot/base/assert.h"
+#include "mailroot/sasl/scram.h"
 
 namespace mailroot::smtp {
 
 void ClientActions::clear() {
+  if (!hidden.empty()) sasl::wipe(send);
   send.clear();
+  hidden.clear();
   content = ContentForm::none;
   start_tls = false;
   outcomes.clear();
@@ -72,6 +75,7 @@ namespace {
 bool fits(uint16_t code, Awaited awaited) {
   const bool opens = awaited == Awaited::greeting || awaited == Awaited::start_tls;
   if (code / 100 == 2 && opens) return code == 220;
+  if (code == 334) return awaited == Awaited::auth || awaited == Awaited::auth_cancel;
   if (code / 100 == 3) return awaited == Awaited::data;
   return code != 220 && code != 221 && code != 211 && code != 214;
 }
@@ -91,6 +95,9 @@ std::string_view ClientSession::State::waiting_for() const {
       return "the reply to HELO";
     case Awaited::start_tls:
       return "the reply to STARTTLS";
+    case Awaited::auth:
+    case Awaited::auth_cancel:
+      return "the reply to AUTH";
     case Awaited::rset:
       return "the reply to RSET";
     case Awaited::mail:
@@ -112,9 +119,12 @@ std::string_view ClientSession::State::waiting_for() const {
 
 Stage ClientSession::State::stage() const {
   if (phase == ClientPhase::connecting) return Stage::greeting;
-  if (phase == ClientPhase::greeted)
-    return !awaited.empty() && awaited.front() == Awaited::start_tls ? Stage::start_tls
-                                                                     : Stage::hello;
+  if (phase == ClientPhase::greeted) {
+    if (awaited.empty()) return Stage::hello;
+    const Awaited front = awaited.front();
+    if (front == Awaited::auth || front == Awaited::auth_cancel) return Stage::authenticate;
+    return front == Awaited::start_tls ? Stage::start_tls : Stage::hello;
+  }
   if (phase == ClientPhase::handshake) return Stage::start_tls;
   if (awaited.empty()) return content == ContentState::none ? Stage::mail : Stage::content;
   switch (awaited.front()) {
@@ -144,6 +154,8 @@ void ClientSession::State::set_timer(ClientActions& actions) const {
       case Awaited::ehlo:
       case Awaited::helo:
       case Awaited::start_tls:
+      case Awaited::auth:
+      case Awaited::auth_cancel:
         actions.timer = ClientTimer::hello;
         break;
       case Awaited::rset:
@@ -210,6 +222,8 @@ void ClientSession::State::take_reply(const Reply& reply, ClientActions& actions
     take_hello(reply, front == Awaited::ehlo, actions);
   } else if (front == Awaited::start_tls) {
     take_start_tls(reply, actions);
+  } else if (front == Awaited::auth || front == Awaited::auth_cancel) {
+    take_auth(reply, front == Awaited::auth_cancel, actions);
   } else {
     take_transaction_reply(front, reply, actions);
   }

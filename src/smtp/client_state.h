@@ -3,13 +3,15 @@
 //
 //  connecting --220--> greeted --250 EHLO--> ready <----outcomes----+
 //      |                  | STARTTLS          | begin               |
-//      |                  v                   v                     |
-//      |             handshake           in transaction ------------+
+//      |                  | AUTH: login       v                     |
+//      |                  v              in transaction ------------+
+//      |             handshake                |
 //      v any failure      v                   v            quit -> quitting
 //      +------------------+----- closed ------+----------------------+
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,7 +24,7 @@ namespace mailroot::smtp {
 
 enum class ClientPhase : uint8_t {
   connecting,  // not started, or waiting for the greeting
-  greeted,     // EHLO, HELO or STARTTLS is out
+  greeted,     // EHLO, HELO, STARTTLS or AUTH is out
   handshake,   // the driver runs TLS
   ready,       // between transactions
   transaction,
@@ -35,6 +37,8 @@ enum class Awaited : uint8_t {
   ehlo,
   helo,
   start_tls,
+  auth,         // to AUTH or to a response: 334 or the verdict
+  auth_cancel,  // to "*": any verdict
   rset,
   mail,
   rcpt,
@@ -76,6 +80,15 @@ struct ClientSession::State {
   void say_hello(ClientActions& actions);
   void become_ready(ClientActions& actions);
 
+  // client_authentication.cc
+  void authenticate(ClientActions& actions);
+  void start_exchange(sasl::ClientMechanism chosen, ClientActions& actions);
+  void take_auth(const Reply& reply, bool cancelled, ClientActions& actions);
+  void answer_challenge(const Reply& reply, ClientActions& actions);
+  void give_up_exchange(std::string why, ClientActions& actions);
+  void send_hidden(std::string_view open, std::string_view secret, ClientActions& actions);
+  void fail_login(DeliveryOutcome outcome, ClientActions& actions);
+
   // client_transaction.cc
   void start_transaction(ClientActions& actions);
   void pump(ClientActions& actions);
@@ -109,6 +122,11 @@ struct ClientSession::State {
   std::deque<Awaited> awaited;
   ServerOffers offers;
   std::string greeting;
+  std::vector<sasl::ClientMechanism> mechanisms_left;  // to be tried if the server lacks the first
+  sasl::ClientMechanism mechanism = sasl::ClientMechanism::plain;
+  std::unique_ptr<sasl::ClientExchange> exchange;  // while AUTH is under way
+  uint32_t challenges = 0;
+  std::string given_up;  // why "*" was sent
   uint32_t transactions = 0;
   uint64_t delivered = 0;
   bool reset_due = false;  // the server still holds a dead transaction: RSET before the next MAIL

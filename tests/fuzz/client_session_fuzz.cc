@@ -31,6 +31,14 @@ constexpr std::string_view kReplies[] = {
     "25",
     "\r\n",
     "250 ok\r\n250 ok\r\n354 go\r\n",
+    "250-mx\r\n250 AUTH SCRAM-SHA-256 XOAUTH2 CRAM-MD5 LOGIN\r\n",
+    "250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN OAUTHBEARER\r\n",
+    "334 \r\n",
+    "334 cj1ub25jZXgscz1XMjJaYUowU05ZN3NvRXNVRWpiNmdRPT0saT00MDk2\r\n",
+    "334 !\r\n",
+    "235 2.7.0 ok\r\n",
+    "535 5.7.8 no\r\n",
+    "504 5.5.4 not that\r\n",
 };
 
 class Run {
@@ -73,7 +81,21 @@ class Run {
     result.tls = static_cast<ClientTls>((flags >> 3) % 3);
     result.recipients_max = (flags & 32) != 0 ? 2 : 100;
     result.transactions_max = (flags & 64) != 0 ? 1 : 0;
+    if ((flags & 128) != 0) result.authentication = login(steering_.octet());
     return result;
+  }
+
+  static std::shared_ptr<ClientAuthentication> login(uint8_t kinds) {
+    auto login = std::make_shared<ClientAuthentication>();
+    login->mechanisms.push_back(static_cast<sasl::ClientMechanism>(kinds % 6));
+    for (unsigned i = 0; i < 6; ++i) {
+      if ((kinds >> i & 1) != 0) login->mechanisms.push_back(static_cast<sasl::ClientMechanism>(i));
+    }
+    login->login.username = "user";
+    login->login.secret = sasl::Secret("pencil");
+    login->login.nonce = "nonce";
+    login->allow_clear = (kinds & 64) != 0;
+    return login;
   }
 
   void step() {
@@ -145,6 +167,7 @@ class Run {
   // Looks at the actions as a driver would, and clears them.
   void settle() {
     check(actions_.send.empty() || actions_.send.ends_with("\r\n"), "whole lines");
+    check_hidden();
     for (size_t i = 0; i < actions_.send.size(); ++i) {
       if (actions_.send[i] == '\n') check(i > 0 && actions_.send[i - 1] == '\r', "CRLF");
       if (actions_.send[i] == '\r') check(actions_.send[i + 1] == '\n', "CRLF");
@@ -166,6 +189,19 @@ class Run {
     if (actions_.start_tls) handshake_ = true;
     closed_ = closed_ || actions_.close;
     actions_.clear();
+  }
+  // The password stands in hidden ranges alone, as it is and in base64.
+  void check_hidden() {
+    std::string shown;
+    size_t at = 0;
+    for (const HiddenRange& range : actions_.hidden) {
+      check(range.begin >= at && range.begin + range.size <= actions_.send.size(), "a range of it");
+      shown += actions_.send.substr(at, range.begin - at);
+      at = range.begin + range.size;
+    }
+    shown += actions_.send.substr(at);
+    for (const std::string_view secret : {"pencil", "cGVuY2ls", "AHVzZXIAcGVuY2ls"})
+      check(shown.find(secret) == std::string::npos, "no secret in sight");
   }
   void check_outcome(const DeliveryOutcome& outcome) {
     check(outcome.recipient < envelope_.recipients.size(), "a recipient of the envelope");

@@ -28,6 +28,7 @@
 
 #include "mailroot/base/bytes.h"
 #include "mailroot/base/time.h"
+#include "mailroot/sasl/client.h"
 #include "mailroot/smtp/content.h"
 #include "mailroot/smtp/delivery_outcome.h"
 #include "mailroot/smtp/envelope.h"
@@ -36,14 +37,22 @@ namespace mailroot::smtp {
 
 enum class ClientTls : uint8_t { off, opportunistic, required };
 
+// How to log in (RFC 4954), after EHLO and after TLS where there is any.
+struct ClientAuthentication {
+  std::vector<sasl::ClientMechanism> mechanisms;  // the first one offered is used; at least one
+  sasl::ClientLogin login;
+  bool allow_clear = false;  // mechanisms that reveal the secret also without TLS
+};
+
 // Copied from the configuration when the connection opens.
 struct ClientRules {
-  std::string hello_name;                  // our FQDN, or an address literal
-  bool hello_only = false;                 // HELO instead of EHLO ("Send HELO instead of EHLO")
-  bool use_pipelining = true;              // where offered
-  bool use_chunking = true;                // BDAT instead of DATA where offered
-  ClientTls tls = ClientTls::off;          // STARTTLS by this session; off also inside TLS
-  bool already_tls = false;                // implicit TLS: the connection began encrypted
+  std::string hello_name;          // our FQDN, or an address literal
+  bool hello_only = false;         // HELO instead of EHLO ("Send HELO instead of EHLO")
+  bool use_pipelining = true;      // where offered
+  bool use_chunking = true;        // BDAT instead of DATA where offered
+  ClientTls tls = ClientTls::off;  // STARTTLS by this session; off also inside TLS
+  bool already_tls = false;        // implicit TLS: the connection began encrypted
+  std::shared_ptr<const ClientAuthentication> authentication;  // null: no login
   uint32_t recipients_max = 100;           // a transaction; the server's RCPTMAX may be lower
   uint32_t transactions_max = 0;           // a connection (0 = no limit of ours)
   uint64_t eager_content_max = 64 * kKiB;  // BDAT content up to this goes out behind MAIL and RCPT
@@ -73,7 +82,7 @@ ServerOffers parse_offers(std::string_view reply_text);
 // The timer that runs while nothing is heard (RFC 5321 4.5.3.2).
 enum class ClientTimer : uint8_t {
   greeting,          // 4.5.3.2.1
-  hello,             // EHLO, HELO, STARTTLS
+  hello,             // EHLO, HELO, STARTTLS, AUTH
   mail,              // 4.5.3.2.2
   recipient,         // 4.5.3.2.3
   data_initiation,   // 4.5.3.2.4
@@ -101,6 +110,7 @@ enum class CloseReason : uint8_t {
   greeting_refused,  // the greeting was 4yz or 5yz: try the next host
   hello_refused,     // EHLO and HELO were: try the next host
   tls_unavailable,   // required, not offered or refused: try the next host
+  login_failed,      // not offered, refused, or the exchange was given up
   service_closing,   // 421 at any time
   peer_closed,
   timed_out,
@@ -110,8 +120,15 @@ enum class CloseReason : uint8_t {
 };
 std::string_view to_string(CloseReason reason);
 
+// Octets of ClientActions::send that no log may show.
+struct HiddenRange {
+  size_t begin = 0;
+  size_t size = 0;
+};
+
 struct ClientActions {
   std::string send;                         // wire bytes: whole command lines
+  std::vector<HiddenRange> hidden;          // secrets in `send`, ascending
   ContentForm content = ContentForm::none;  // then send the content in this form
   bool start_tls = false;                   // then shake hands; input left over is dropped
   std::vector<DeliveryOutcome> outcomes;

@@ -26,6 +26,7 @@ enum class Stage : uint8_t {
   greeting,
   hello,
   start_tls,
+  authenticate,
   mail,
   recipient,
   data,
