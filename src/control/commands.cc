@@ -221,6 +221,42 @@ task<std::string> operate(Supervisor& supervisor, const Command& command,
   co_return answer_of(result, what);
 }
 
+// JSON knows text only: each character stands for the byte of its number.
+std::string one_character_a_byte(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      out += c;
+    } else {
+      out += static_cast<char>(0xC0 | byte >> 6);
+      out += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return out;
+}
+
+task<std::string> cat_message(Supervisor& supervisor, const Command& command) {
+  const std::string what = command.word(2);
+  const auto id = parse_queue_id(what);
+  const auto offset = number(command, "offset", 0);
+  if (!id || !offset) co_return failure("queue cat takes a queue id, and offset is a number");
+  const auto piece = co_await supervisor.content(option(command, "server"), *id, *offset);
+  if (!piece) co_return failure("no message " + what + " is in a queue");
+  if (!piece->has_value()) {
+    co_return "450 message " + what +
+        " cannot be read now: " + std::string(describe(piece->error().code)) + "\n";
+  }
+  const server::MessagePiece& found = **piece;
+  const ordered_json json = {{"id", what},
+                             {"server", found.server},
+                             {"size", found.total_bytes},
+                             {"offset", *offset},
+                             {"bytes", one_character_a_byte(found.bytes)}};
+  co_return line_of(json) + "250 ok\n";
+}
+
 task<std::string> run_queue(Supervisor& supervisor, const Command& command, Right right) {
   const std::string verb = command.word(1);
   if (verb == "list") {
@@ -232,10 +268,17 @@ task<std::string> run_queue(Supervisor& supervisor, const Command& command, Righ
     co_return shown;
   }
   const auto action = operator_action(verb);
-  if (verb != "retry" && !action) {
-    co_return failure("queue knows list, show, retry, hold, release, bounce and delete");
+  if (verb != "retry" && verb != "cat" && !action) {
+    co_return failure("queue knows list, show, cat, retry, hold, release, bounce and delete");
   }
-  if (right != Right::change) co_return "530 you may look, but not change\n";
+  if (right != Right::change) {
+    co_return verb == "cat" ? "530 you may look at the queue, but not read mail\n"
+                            : "530 you may look, but not change\n";
+  }
+  if (verb == "cat") {
+    auto piece = co_await cat_message(supervisor, command);
+    co_return piece;
+  }
   if (action) {
     auto reply = co_await operate(supervisor, command, *action);
     co_return reply;

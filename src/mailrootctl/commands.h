@@ -28,6 +28,7 @@ struct Settings {
 
 void add_looking(CLI::App& app, const Settings& settings, int& code);  // status servers check
 void add_queue(CLI::App& app, const Settings& settings, int& code);    // queue ...
+void add_queue_cat(CLI::App& queue, const Settings& settings, int& code);
 void add_queue_operations(CLI::App& queue, const Settings& settings, int& code);
 void add_connections(CLI::App& app, const Settings& settings, int& code);
 void add_doctor(CLI::App& app, const Settings& settings, int& code);

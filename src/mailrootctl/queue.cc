@@ -64,6 +64,7 @@ void add_queue(CLI::App& app, const Settings& settings, int& code) {
   show->add_option("ID", *id, "queue id")->required();
   show->callback(
       [&settings, &code, id] { code = ask(settings, "queue show " + *id, show_messages, false); });
+  add_queue_cat(*queue, settings, code);
   add_queue_operations(*queue, settings, code);
   auto* destinations =
       app.add_subcommand("destinations", "next hops with mail, most first: state and trouble");

@@ -23,6 +23,7 @@ inline constexpr uint64_t kBodyMemoryDefaultBytes = 192ull * 1024 * 1024;  // ov
 inline constexpr size_t kConnectionsPage = 500;            // of a shard at one time
 inline constexpr uint32_t kDestinationsPage = 1000;        // of a shard at one time
 inline constexpr size_t kDestinationsSummedMax = 100'000;  // next hops in one answer's making
-inline constexpr size_t kMetricsSlice = 64;  // virtual servers before others have their turn
+inline constexpr size_t kMetricsSlice = 64;         // virtual servers before others have their turn
+inline constexpr uint64_t kPieceBytes = 64 * 1024;  // of a message, in one answer
 
 }  // namespace mailroot::server

@@ -5,8 +5,10 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "content_reading.h"
 #include "mailroot/config/binding_table.h"
 #include "mailroot/config/snapshot.h"
 #include "mailroot/deliver/dispatcher.h"
@@ -77,6 +79,9 @@ class ServerShard final : public receive::Service {
   void send_kept_here(const std::string& domain);
   // A queued message's envelope and times; the server may end meanwhile.
   reactor::task<result<spool::LoadedMessage>> load(QueueId id);
+  // The message that an operator reads at present: its file stays open until its end, until the
+  // next message is read, or until this server ends.
+  std::optional<ContentReading>& reading() { return reading_; }
   spool::Spool& spool() override { return *spool_; }
   SlabPool& slabs() override { return shard_.slabs(); }
   receive::Admission& admission() override { return shared_->admission; }
@@ -101,6 +106,7 @@ class ServerShard final : public receive::Service {
   deliver::Counters deliver_counters_;
   std::unique_ptr<spool::Spool> spool_;
   std::unique_ptr<deliver::Dispatcher> dispatcher_;
+  std::optional<ContentReading> reading_;
   receive::PickupReader pickup_;
   spool::Keeper keeper_;
 };

@@ -125,6 +125,13 @@ struct MessageDetail {
   std::string last_reply;  // of the newest deferral
 };
 
+// Of a message in the form of its Queue file.
+struct MessagePiece {
+  std::string server;
+  uint64_t total_bytes = 0;  // of the whole
+  std::string bytes;         // from the offset on, about 64 KiB; empty behind the end
+};
+
 struct RetryReport {
   uint64_t messages = 0;
 };
@@ -178,6 +185,10 @@ class Supervisor {
   reactor::task<deliver::CloseResult> close_connection(ConnectionName name);
   // All messages with this id (ids are unique in a home directory, not over all).
   reactor::task<std::vector<MessageDetail>> show(QueueId id);
+  // A piece of a message in the queue of `server`, or of the first that has it when `server` is
+  // empty. Nothing: no queue has it; an error: it cannot be read.
+  reactor::task<std::optional<result<MessagePiece>>> content(std::string server, QueueId id,
+                                                             uint64_t offset);
   // To a message in the queue of `server`, or of the first that has it when `server` is empty.
   reactor::task<deliver::OperatorResult> operate(std::string server, QueueId id,
                                                  deliver::OperatorAction action);
