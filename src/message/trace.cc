@@ -24,8 +24,7 @@ std::string harmless_name(std::string_view name) {
 }
 
 bool is_utf8_protocol(smtp::ExtendedProtocol protocol) {
-  return protocol == smtp::ExtendedProtocol::utf8smtp ||
-         protocol == smtp::ExtendedProtocol::utf8smtps;
+  return protocol >= smtp::ExtendedProtocol::utf8smtp;
 }
 
 // RFC 6531 3.7.3: a non-ASCII address only where the message is internationalised.
@@ -58,6 +57,10 @@ std::string_view with_keyword(smtp::ExtendedProtocol protocol) {
       return "UTF8SMTP";
     case smtp::ExtendedProtocol::utf8smtps:
       return "UTF8SMTPS";
+    case smtp::ExtendedProtocol::utf8smtpa:
+      return "UTF8SMTPA";
+    case smtp::ExtendedProtocol::utf8smtpsa:
+      return "UTF8SMTPSA";
   }
   return "ESMTP";
 }

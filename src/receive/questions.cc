@@ -70,6 +70,9 @@ task<void> Connection::ask() {
       answer(refusal ? rejection(std::move(*refusal)) : smtp::Answer{});
       break;
     }
+    case Question::authenticate:  // never asked: rules_of offers no mechanism
+      answer(rejection("454 4.7.0 Temporary authentication failure"));
+      break;
     case Question::may_connect:
     case Question::start_tls:  // never asked: rules_of does not offer it
     case Question::none:

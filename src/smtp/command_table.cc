@@ -34,7 +34,7 @@ constexpr Command kCommands[] = {
     {"VRFY", kAny, kJunk, run_vrfy},
     {"HELP", kAny, kJunk, run_help},
     {"EXPN", kAny, kJunk, run_not_implemented},
-    {"AUTH", kAny, kJunk, run_not_implemented},
+    {"AUTH", kAny, kJunk, run_auth},
     {"ETRN", kAny, kJunk, run_etrn},
     {"TURN", kAny, kJunk, run_not_implemented},
     {"ATRN", kAny, kJunk, run_not_implemented},

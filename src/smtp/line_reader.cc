@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "mailroot/sasl/scram.h"
+#include "mailroot/smtp/grammar.h"
 #include "mailroot/smtp/limits.h"
 
 namespace mailroot::smtp {
@@ -11,6 +13,7 @@ namespace {
 
 // Short lines leave no memory behind in an idle session.
 constexpr size_t kKeptCapacity = 128;
+constexpr std::string_view kAuth = "AUTH ";
 
 // The octets up to and with the first CRLF of text, 0 if there is none. `after_cr`: a CR stood
 // before the text.
@@ -28,18 +31,34 @@ size_t length_to_crlf(std::string_view text, bool after_cr) {
 
 void LineReader::forget() { *this = LineReader(); }
 
-LineReader::Event LineReader::read(ByteView input, size_t& consumed) {
+void LineReader::wipe() {
+  sasl::wipe(partial_);
+  partial_ = std::string();
+  partial_done_ = false;
+  line_ = {};
+}
+
+// The first octets of the line tell, which may have come in pieces.
+size_t LineReader::limit_of(std::string_view input, Rules rules) {
+  std::string start = partial_.substr(0, kAuth.size());
+  start += input.substr(0, kAuth.size() - start.size());
+  is_auth_ = rules == Rules::long_auth && equals_ignoring_case(start, kAuth);
+  return is_auth_ || rules == Rules::response ? kAuthLineMax : kCommandLineMax;
+}
+
+LineReader::Event LineReader::read(ByteView input, size_t& consumed, Rules rules) {
   if (skipping_) return skip(input, consumed);
   if (partial_done_) {
     partial_done_ = false;
     partial_.clear();
     if (partial_.capacity() > kKeptCapacity) partial_.shrink_to_fit();
   }
+  limit_ = limit_of(as_text(input), rules);
   return partial_.empty() ? read_first(input, consumed) : read_more(input, consumed);
 }
 
 LineReader::Event LineReader::read_first(ByteView input, size_t& consumed) {
-  const std::string_view text = as_text(input.first(std::min(input.size(), kCommandLineMax)));
+  const std::string_view text = as_text(input.first(std::min(input.size(), limit_)));
   const size_t length = length_to_crlf(text, false);
   if (length > 0) {
     line_ = text.substr(0, length - 2);
@@ -47,13 +66,13 @@ LineReader::Event LineReader::read_first(ByteView input, size_t& consumed) {
     return Event::line;
   }
   consumed = text.size();
-  if (text.size() == kCommandLineMax) return start_skipping(input.first(consumed));
+  if (text.size() == limit_) return start_skipping(input.first(consumed));
   partial_.assign(text);
   return Event::incomplete;
 }
 
 LineReader::Event LineReader::read_more(ByteView input, size_t& consumed) {
-  const size_t room = kCommandLineMax - partial_.size();
+  const size_t room = limit_ - partial_.size();
   const std::string_view text = as_text(input.first(std::min(input.size(), room)));
   const size_t length = length_to_crlf(text, partial_.back() == '\r');
   consumed = length > 0 ? length : text.size();

@@ -52,10 +52,22 @@ SessionState& begin_call(SessionState& session, Actions& actions) {
   return session;
 }
 
+// A response of AUTH, or what may be one sent at the wrong moment, is for no log.
+std::string_view without_secrets(SessionState& session, std::string_view line) {
+  constexpr std::string_view kAuth = "AUTH ";
+  const std::string_view verb = line.substr(0, line.find(' '));
+  if (equals_ignoring_case(line.substr(0, kAuth.size()), kAuth)) {
+    session.saw_auth = true;
+    const size_t mechanism = line.find_first_not_of(' ', kAuth.size());
+    return line.substr(0, mechanism == line.npos ? mechanism : line.find(' ', mechanism));
+  }
+  return session.saw_auth && find_command(verb) == nullptr ? "?" : line;
+}
+
 // A command was read: from here on its reply is waited for.
 void record_command(SessionState& session, std::string_view line) {
   if (!session.rules.record_exchanges) return;
-  session.recorded_command = line;
+  session.recorded_command = without_secrets(session, line);
   session.is_recording = true;
 }
 
@@ -63,7 +75,8 @@ void record_command(SessionState& session, std::string_view line) {
 void record_reply(SessionState& session, Actions& actions, size_t before, uint64_t content_bytes) {
   if (!session.is_recording || actions.reply.size() <= before) return;
   const std::string_view said = std::string_view(actions.reply).substr(before);
-  if (said.starts_with("354")) return;  // the answer to DATA comes after the content
+  // The answer to DATA comes after the content, that to AUTH after its responses.
+  if (said.starts_with("354") || said.starts_with("334")) return;
   session.is_recording = false;
   Exchange& exchange = actions.exchanges.emplace_back();
   exchange.command = std::move(session.recorded_command);
@@ -81,22 +94,39 @@ void settle(SessionState& session, Actions& actions) {
   actions.timer = timer_of(session);
 }
 
+LineReader::Rules line_rules(const SessionState& session) {
+  if (session.phase == Phase::authenticating) return LineReader::Rules::response;
+  return session.offers(Extension::auth) ? LineReader::Rules::long_auth
+                                         : LineReader::Rules::commands;
+}
+
 size_t feed_command(SessionState& session, ByteView input, Actions& actions) {
   if (session.lines.at_line_start() && input.front() == kTlsHandshakeRecord) {
     say(actions, "554 5.5.1 This port does not start with TLS");
     close_session(session, actions, "TLS on a plain port");
     return 0;
   }
+  const bool is_response = session.phase == Phase::authenticating;
   size_t consumed = 0;
-  switch (session.lines.read(input, consumed)) {
+  switch (session.lines.read(input, consumed, line_rules(session))) {
     case LineReader::Event::incomplete:
       break;
     case LineReader::Event::line:
+      if (is_response) {
+        run_auth_response(session, session.lines.line(), actions);
+        session.lines.wipe();
+        break;
+      }
       record_command(session, session.lines.line());
       run_command_line(session, session.lines.line(), actions);
+      if (session.lines.is_auth()) session.lines.wipe();
       break;
     case LineReader::Event::too_long:
-      refuse(session, actions, "500 5.5.2 Line too long");
+      if (is_response || session.lines.is_auth()) {
+        end_auth_too_long(session, actions);
+      } else {
+        refuse(session, actions, "500 5.5.2 Line too long");
+      }
       break;
     case LineReader::Event::endless:
       say_closing(session, actions, "421 4.7.0", "Line too long", "endless command line");
@@ -142,6 +172,8 @@ void accept(SessionState& session, Question question, const Answer& answer, Acti
       return commit_accepted(session, answer.queue_id, actions);
     case Question::send_kept:
       return apply_etrn(session, actions);
+    case Question::authenticate:
+      return apply_auth(session, answer, actions);
     case Question::start_tls:
     case Question::none:
       MAILROOT_ASSERT(false, "nothing to answer");
@@ -166,6 +198,8 @@ void reject(SessionState& session, Question question, const Answer& answer, Acti
     case Question::may_relay:
     case Question::send_kept:
       return refuse_with(session, actions, answer.reply);
+    case Question::authenticate:
+      return refuse_auth(session, answer.reply, actions);
     case Question::start_tls:
     case Question::none:
       MAILROOT_ASSERT(false, "nothing to answer");
@@ -254,6 +288,12 @@ void ServerSession::tls_started() {
   session.is_tls = true;
   session.is_extended = false;
   session.client_name.clear();
+  session.user.clear();
+}
+
+void ServerSession::bind_channel(sasl::ChannelBinding binding, bool has_identity) {
+  state_->binding = std::move(binding);
+  state_->has_certificate_identity = has_identity;
 }
 
 void ServerSession::time_out(Actions& actions) {
@@ -288,13 +328,24 @@ const Recipient& ServerSession::pending_recipient() const { return state_->pendi
 
 const std::string& ServerSession::requested_queue() const { return state_->requested_queue; }
 
+const sasl::Request& ServerSession::authentication() const { return state_->exchange->request(); }
+
+const std::string& ServerSession::user() const { return state_->user; }
+
+sasl::Mechanism ServerSession::auth_mechanism() const { return state_->auth_mechanism; }
+
 const std::string& ServerSession::client_name() const { return state_->client_name; }
 
 ExtendedProtocol ServerSession::protocol() const {
+  const bool is_user = !state_->user.empty();
   if (state_->envelope.smtputf8) {
-    return state_->is_tls ? ExtendedProtocol::utf8smtps : ExtendedProtocol::utf8smtp;
+    if (state_->is_tls) {
+      return is_user ? ExtendedProtocol::utf8smtpsa : ExtendedProtocol::utf8smtps;
+    }
+    return is_user ? ExtendedProtocol::utf8smtpa : ExtendedProtocol::utf8smtp;
   }
-  if (state_->is_tls) return ExtendedProtocol::esmtps;
+  if (state_->is_tls) return is_user ? ExtendedProtocol::esmtpsa : ExtendedProtocol::esmtps;
+  if (is_user) return ExtendedProtocol::esmtpa;
   return state_->is_extended ? ExtendedProtocol::esmtp : ExtendedProtocol::smtp;
 }
 

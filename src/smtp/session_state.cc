@@ -28,6 +28,7 @@ constexpr Keyword kKeywords[] = {
     {"LIMITS", Extension::limits},
     {"STARTTLS", Extension::start_tls},
     {"ETRN", Extension::etrn},
+    {"AUTH", Extension::auth},
 };
 
 constexpr uint16_t bit(Extension extension) {
@@ -54,6 +55,7 @@ uint16_t extensions_of(const SessionRules& rules) {
   needs(Extension::binary_mime, Extension::eight_bit_mime);
   needs(Extension::smtputf8, Extension::eight_bit_mime);  // RFC 6531 3.1
   if (!rules.offer_start_tls) offered &= static_cast<uint16_t>(~bit(Extension::start_tls));
+  if (rules.auth_mechanisms.empty()) offered &= static_cast<uint16_t>(~bit(Extension::auth));
   if (!rules.offer_etrn) offered &= static_cast<uint16_t>(~bit(Extension::etrn));
   return offered;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,19 +23,21 @@ namespace mailroot::smtp {
 //                                    |                            |  --not LAST-> ^        | |
 //                                    |                            +------ LAST ------------+ |
 //                                    +------------------ 250, 4yz, 5yz ----------------------+
+// ready -AUTH-> authenticating -235, 4yz, 5yz-> ready
 // EHLO and HELO lead from any phase of commands to ready; QUIT, 421 and errors lead to closed.
 enum class Phase : uint8_t {
-  connected,   // may_connect is open; the client has to wait for the banner
-  greeted,     // banner sent, the client has not said its name (or TLS has just started)
-  ready,       // name known, no transaction
-  mail,        // a reverse-path is accepted, no recipient
-  rcpt,        // at least one recipient is accepted
-  chunks,      // at least one BDAT chunk is accepted, the LAST one is not yet announced
-  data,        // octets are the content of DATA
-  chunk,       // octets are the payload of one BDAT, kept or swallowed
-  committing,  // the content is complete, commit is open
-  handshake,   // 220 to STARTTLS is sent; octets are not ours until tls_started()
-  closed,      // the last reply is written; nothing is read any more
+  connected,       // may_connect is open; the client has to wait for the banner
+  greeted,         // banner sent, the client has not said its name (or TLS has just started)
+  ready,           // name known, no transaction
+  mail,            // a reverse-path is accepted, no recipient
+  rcpt,            // at least one recipient is accepted
+  chunks,          // at least one BDAT chunk is accepted, the LAST one is not yet announced
+  data,            // octets are the content of DATA
+  chunk,           // octets are the payload of one BDAT, kept or swallowed
+  committing,      // the content is complete, commit is open
+  authenticating,  // 334 is sent; the next line is the client's response
+  handshake,       // 220 to STARTTLS is sent; octets are not ours until tls_started()
+  closed,          // the last reply is written; nothing is read any more
 };
 
 constexpr uint16_t bit(Phase phase) { return static_cast<uint16_t>(1u << static_cast<int>(phase)); }
@@ -53,6 +56,7 @@ enum class Extension : uint8_t {
   limits,
   start_tls,
   etrn,
+  auth,
 };
 
 // Why the content under way will not be kept.
@@ -85,6 +89,16 @@ struct SessionState {
   LineReader lines;
   std::string client_name;
   std::string requested_queue;  // of ETRN
+
+  // Authentication.
+  std::optional<sasl::ServerExchange> exchange;  // under way
+  sasl::ChannelBinding binding;
+  bool has_certificate_identity = false;
+  std::string auth_refusal;   // the driver's, while the mechanism tells the client
+  std::string user_accepted;  // by the driver, while the mechanism has not ended
+  std::string user;
+  sasl::Mechanism auth_mechanism = sasl::Mechanism::plain;
+  bool saw_auth = false;  // lines that are no commands may be secrets sent at the wrong moment
 
   // The transaction.
   Envelope envelope;

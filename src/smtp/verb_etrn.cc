@@ -23,6 +23,10 @@ std::string_view check_etrn(const SessionState& session, std::string_view argume
 }  // namespace
 
 void run_etrn(SessionState& session, std::string_view arguments, Actions& actions) {
+  if (session.offers(Extension::etrn) && session.phase == Phase::ready) {
+    const auto missing = authentication_missing(session);
+    if (!missing.empty()) return refuse(session, actions, missing);
+  }
   if (const auto error = check_etrn(session, arguments); !error.empty()) {
     return refuse(session, actions, error);
   }

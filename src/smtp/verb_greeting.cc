@@ -50,6 +50,18 @@ void say_number(Actions& actions, std::string_view before, uint64_t number) {
   actions.reply.append(digits, end);
 }
 
+void say_mechanisms(const SessionState& session, Actions& actions) {
+  const sasl::Mechanisms offered = mechanisms_now(session);
+  if (offered.empty()) return;
+  actions.reply += "250-AUTH";
+  for (const sasl::Mechanism mechanism : sasl::kMechanisms) {
+    if (!offered.has(mechanism)) continue;
+    actions.reply += ' ';
+    actions.reply += to_string(mechanism);
+  }
+  say(actions, "");
+}
+
 void say_extensions(const SessionState& session, Actions& actions) {
   const SessionRules& rules = session.rules;
   const auto offer = [&](Extension extension, std::string_view line) {
@@ -73,6 +85,7 @@ void say_extensions(const SessionState& session, Actions& actions) {
     say_number(actions, " RCPTMAX=", rules.recipients_max);
     say(actions, "");
   }
+  if (offers_auth_now(session)) say_mechanisms(session, actions);
   offer(Extension::etrn, "250-ETRN");
   offer(Extension::vrfy, "250-VRFY");
   offer(Extension::help, "250-HELP");

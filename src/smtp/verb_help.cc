@@ -14,6 +14,7 @@ void run_help(SessionState& session, std::string_view, Actions& actions) {
   if (session.offers(Extension::etrn)) actions.reply += " ETRN";
   if (session.offers(Extension::vrfy)) actions.reply += " VRFY";
   if (session.offers(Extension::start_tls) && !session.is_tls) actions.reply += " STARTTLS";
+  if (offers_auth_now(session)) actions.reply += " AUTH";
   say(actions, "");
 }
 

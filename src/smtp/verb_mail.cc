@@ -1,5 +1,6 @@
 // mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF               (RFC 5321 4.1.1.2)
-// Mail-parameters: SIZE (RFC 1870), BODY (6152, 3030), SMTPUTF8 (6531), RET and ENVID (3461)
+// Mail-parameters: SIZE (RFC 1870), BODY (6152, 3030), SMTPUTF8 (6531), RET and ENVID (3461),
+// AUTH (4954)
 #include <algorithm>
 #include <charconv>
 
@@ -71,6 +72,13 @@ std::string_view take_envid(std::string_view value, SessionState& session) {
   return {};
 }
 
+// auth-value = "<>" / xtext: who wrote the message, as its submitter says. We trust nobody in that,
+// so what we pass on is as if "<>" had been said (RFC 4954 5).
+std::string_view take_auth(std::string_view value, SessionState&) {
+  const bool is_valid = value == "<>" || (!value.empty() && xtext_decode(value));
+  return is_valid ? std::string_view() : kBadParameter;
+}
+
 struct MailParameter {
   std::string_view keyword;
   Extension extension;
@@ -83,6 +91,7 @@ constexpr MailParameter kMailParameters[] = {
     {"SMTPUTF8", Extension::smtputf8, take_smtputf8},
     {"RET", Extension::dsn, take_ret},
     {"ENVID", Extension::dsn, take_envid},
+    {"AUTH", Extension::auth, take_auth},
 };
 
 std::string_view take_parameters(std::string_view text, SessionState& session) {
@@ -169,6 +178,9 @@ void run_mail(SessionState& session, std::string_view arguments, Actions& action
   if (most != 0 && session.transactions >= most) {
     return say_closing(session, actions, "421 4.7.0", "Too many messages in this session",
                        "transactions limit");
+  }
+  if (const auto error = authentication_missing(session); !error.empty()) {
+    return refuse(session, actions, error);
   }
   if (const auto error = check_mail(arguments, session); !error.empty()) {
     refuse(session, actions, error);

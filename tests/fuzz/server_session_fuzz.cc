@@ -35,6 +35,11 @@ SessionRules rules_of(uint8_t flags) {
   rules.normalise_bare_line_feed = (flags & 16) != 0;
   rules.offer_start_tls = (flags & 32) != 0;
   rules.disabled_keywords = (flags & 64) != 0 ? "CHUNKING 8BITMIME DSN SIZE" : "";
+  if ((flags & 128) != 0) {
+    for (const sasl::Mechanism mechanism : sasl::kMechanisms) rules.auth_mechanisms.add(mechanism);
+    rules.auth_needs_tls = rules.offer_start_tls;
+    rules.requires_authentication = (flags & 1) != 0;
+  }
   return rules;
 }
 
@@ -103,7 +108,7 @@ class Session {
     driver_.send(octets);
     if (!driver_.waits_for_tls()) return;
     saw_tls_ = true;
-    driver_.tls_started();
+    driver_.tls_started(true);
   }
 
   void happen(unsigned kind) {

@@ -28,8 +28,9 @@ std::string describe(const Recipient& recipient) {
 }  // namespace
 
 std::string_view name_of(Question question) {
-  constexpr std::string_view kNames[] = {"none",          "may_connect", "may_mail", "may_relay",
-                                         "begin_content", "commit",      "start_tls"};
+  constexpr std::string_view kNames[] = {"none",      "may_connect",   "may_mail",
+                                         "may_relay", "begin_content", "commit",
+                                         "send_kept", "authenticate",  "start_tls"};
   return kNames[static_cast<size_t>(question)];
 }
 
@@ -63,19 +64,22 @@ void SessionDriver::send(std::string_view bytes) {
     // A block of its own, so that a sanitizer sees a view that outlives its call.
     const std::string copy(bytes);
     actions_.clear();
+    const bool was_somebody = !session_.user().empty();
     const size_t consumed = session_.feed(as_bytes(copy), actions_);
     const bool progress = consumed > 0 || actions_.question != Question::none || actions_.close;
     expect(consumed <= bytes.size(), "consumes no more than it is given");
     expect(progress, "feed consumes, asks or closes");
+    note_user(was_somebody);
     act();
     if (!progress || waits_for_tls_) return;
     bytes.remove_prefix(consumed);
   }
 }
 
-void SessionDriver::tls_started() {
+void SessionDriver::tls_started(bool is_bound) {
   waits_for_tls_ = false;
   session_.tls_started();
+  if (is_bound) session_.bind_channel({"exporter", "end point"}, true);
 }
 
 void SessionDriver::refuse_content(std::string reply) {
@@ -111,7 +115,34 @@ size_t SessionDriver::asked(Question question) const {
 Answer SessionDriver::next_answer(Question question) {
   const auto scripted = script_.find({question, asked_[question]++});
   if (scripted != script_.end()) return scripted->second;
+  if (question == Question::authenticate) {
+    Answer answer = decide ? decide(question) : Answer{};
+    return answer.accept ? judge(session_.authentication()) : answer;
+  }
   return decide ? decide(question) : Answer{.queue_id = "Q-1"};
+}
+
+// Everybody's password is "secret", their token "token", their certificate "from-certificate".
+Answer SessionDriver::judge(const sasl::Request& request) {
+  Answer no{.accept = false, .reply = "535 5.7.8 Authentication credentials invalid"};
+  switch (request.kind) {
+    case sasl::RequestKind::check_password:
+      return request.secret == "secret" ? Answer{} : no;
+    case sasl::RequestKind::scram_keys: {
+      static const auto keys = sasl::make_scram_keys("pencil", "0123456789abcdef", 4096);
+      return {.verdict = {.keys = keys, .nonce = "server"}};
+    }
+    case sasl::RequestKind::scram_proven:
+      return {};
+    case sasl::RequestKind::external:
+      return {.user = "from-certificate"};
+    case sasl::RequestKind::check_token:
+      return request.secret == "token" ? Answer{.user = "from-token"} : no;
+    case sasl::RequestKind::refuse:
+      expect(!request.why.empty(), "a refusal says why");
+      break;
+  }
+  return no;
 }
 
 void SessionDriver::take_reply(std::string_view reply) {
@@ -146,6 +177,12 @@ void SessionDriver::take_commit() {
     rest.remove_prefix(end + (ends_in_crlf ? 2 : 0));
   }
   messages_.push_back(std::move(message));
+}
+
+void SessionDriver::note_user(bool was_somebody) {
+  if (was_somebody || session_.user().empty()) return;
+  log_.push_back("U: " + session_.user() + " by " +
+                 std::string(to_string(session_.auth_mechanism())));
 }
 
 // What the contract says a driver does after each call, again and again while questions come.
@@ -187,7 +224,9 @@ void SessionDriver::act() {
     if (question == Question::begin_content && answer.accept) draft_open_ = true;
     if (question == Question::commit) messages_.back().accepted = answer.accept;
     actions_.clear();
+    const bool was_somebody = !session_.user().empty();
     session_.answer(answer, actions_);
+    note_user(was_somebody);
   }
 }
 

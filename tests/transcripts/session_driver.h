@@ -34,7 +34,8 @@ class SessionDriver {
   void greet();
   // Octets from the client. What the session does not take (closed) is dropped.
   void send(std::string_view bytes);
-  void tls_started();
+  // Bound: the channel has data to bind to, and the client showed a certificate.
+  void tls_started(bool is_bound = false);
   void time_out();
   void shut_down();
   void peer_closed();
@@ -49,7 +50,8 @@ class SessionDriver {
     bool accepted = false;  // the answer to commit
   };
 
-  // "S: reply line", "E: envelope", "D: content line", "X: reason of closing", in order.
+  // "S: reply line", "E: envelope", "D: content line", "U: user by mechanism",
+  // "X: reason of closing", in order.
   const std::vector<std::string>& log() const { return log_; }
   const std::vector<Message>& messages() const { return messages_; }
   // Broken rules of the contract; must stay empty.
@@ -61,6 +63,8 @@ class SessionDriver {
 
  private:
   void act();
+  Answer judge(const sasl::Request& request);
+  void note_user(bool was_somebody);
   void take_reply(std::string_view reply);
   void take_commit();
   Answer next_answer(Question question);

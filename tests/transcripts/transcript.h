@@ -4,10 +4,11 @@
 //   !rules key=value ...      fields of SessionRules; text values have "_" for blanks
 //   !split 1                  repeat with every split of the input in two
 //   A: question accept|reject|close [reply or queue id]   the answer to the next such question
-//   A: tls_started | time_out | shut_down | peer_closed | refuse_content <reply>
+//   A: tls_started [bound] | time_out | shut_down | peer_closed | refuse_content <reply>
 //   C: text                   the client sends text and CRLF; "C- text" without CRLF
 //   S: line                   the reply line that must come
 //   E: envelope   D: content  what must be committed; a case without E (D) does not look at it
+//   U: user by MECHANISM      has authenticated; looked at like E
 //   X: reason                 the session closes
 //
 // A case that does not begin with "S: 220" gets the default banner. In C, D and S: \r \n \t \0

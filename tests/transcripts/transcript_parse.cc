@@ -82,6 +82,9 @@ void set_rule(SessionRules& rules, std::string_view key, std::string_view value)
   const std::map<std::string_view, bool*> flags = {
       {"normalise_bare_line_feed", &rules.normalise_bare_line_feed},
       {"offer_start_tls", &rules.offer_start_tls},
+      {"offer_etrn", &rules.offer_etrn},
+      {"auth_needs_tls", &rules.auth_needs_tls},
+      {"requires_authentication", &rules.requires_authentication},
   };
   const std::map<std::string_view, std::string*> texts = {
       {"fqdn", &rules.fqdn},
@@ -89,7 +92,14 @@ void set_rule(SessionRules& rules, std::string_view key, std::string_view value)
       {"default_domain", &rules.default_domain},
       {"disabled_keywords", &rules.disabled_keywords},
   };
-  if (const auto row = numbers.find(key); row != numbers.end()) {
+  if (key == "auth") {
+    std::string names = with_blanks(value);
+    for (std::string_view rest = names; !rest.empty();) {
+      const auto mechanism = sasl::find_mechanism(take_word(rest));
+      if (!mechanism) throw BadTranscript{"unknown mechanism"};
+      rules.auth_mechanisms.add(*mechanism);
+    }
+  } else if (const auto row = numbers.find(key); row != numbers.end()) {
     *row->second = static_cast<uint32_t>(number(value, 10));
   } else if (const auto size = sizes.find(key); size != sizes.end()) {
     *size->second = number(value, 10);
@@ -118,8 +128,9 @@ void parse_directive(std::string_view text, Transcript& transcript) {
 }
 
 Question question_of(std::string_view name) {
-  for (const Question question : {Question::may_connect, Question::may_mail, Question::may_relay,
-                                  Question::begin_content, Question::commit}) {
+  for (const Question question :
+       {Question::may_connect, Question::may_mail, Question::may_relay, Question::begin_content,
+        Question::commit, Question::authenticate}) {
     if (name_of(question) == name) return question;
   }
   throw BadTranscript{"unknown action or question " + std::string(name)};
@@ -143,7 +154,9 @@ Step parse_action(std::string_view text) {
   const std::string_view verdict = take_word(text);
   step.answer.accept = verdict == "accept" || (verdict == "close" && text.empty());
   step.answer.close_after = verdict == "close";
-  if (step.answer.accept) {
+  if (step.answer.accept && step.question == Question::authenticate) {
+    step.answer.user = text;
+  } else if (step.answer.accept) {
     step.answer.queue_id = text;
   } else {
     step.answer.reply = text;
@@ -165,7 +178,8 @@ void parse_line(std::string_view line, Transcript& transcript) {
     Step step = parse_action(text);
     step.expected_before = transcript.expected.size();
     transcript.steps.push_back(std::move(step));
-  } else if (mark == "S:" || mark == "D:" || mark == "D-" || mark == "E:" || mark == "X:") {
+  } else if (mark == "S:" || mark == "D:" || mark == "D-" || mark == "E:" || mark == "U:" ||
+             mark == "X:") {
     transcript.expected.push_back(std::string(mark) + " " + unescape(text));
   } else {
     throw BadTranscript{"not a transcript line: " + std::string(line)};

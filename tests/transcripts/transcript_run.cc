@@ -20,6 +20,7 @@ bool is_looked_at(const Transcript& transcript, std::string_view entry) {
       return line.starts_with(first) || line.starts_with(second);
     });
   };
+  if (entry.starts_with("U: ")) return stated("U: ", "U: ");
   if (entry.starts_with("E: ")) return stated("E: ", "E: ");
   if (entry.starts_with("D: ") || entry.starts_with("D- ")) return stated("D: ", "D- ");
   return true;
@@ -88,7 +89,7 @@ class Run {
         if (cut_.kind == Cut::Kind::lines) script_next(step);
         break;
       case Step::Kind::tls_started:
-        driver_.tls_started();
+        driver_.tls_started(step.text == "bound");
         break;
       case Step::Kind::time_out:
         driver_.time_out();

@@ -11,6 +11,7 @@ inline constexpr size_t kDomainMax = 255;    // RFC 5321 4.5.3.1.2
 inline constexpr size_t kLabelMax = 63;      // RFC 1035 2.3.4
 inline constexpr size_t kPathMax = 256;      // RFC 5321 4.5.3.1.3, with brackets and source route
 inline constexpr size_t kCommandLineMax = 2048;  // with CRLF: 512 of 4.5.3.1.4 plus every extension
+inline constexpr size_t kAuthLineMax = 12'288;   // with CRLF, of AUTH and responses: RFC 4954 4
 inline constexpr size_t kReplyLineMax = 512;     // with CRLF, RFC 5321 4.5.3.1.5
 inline constexpr size_t kParametersMax = 16;     // ESMTP parameters of one command
 inline constexpr size_t kEnvelopeIdMax = 100;    // ENVID as encoded, RFC 3461 4.4

@@ -1,5 +1,5 @@
 // smtp::ServerSession: one inbound SMTP session as a pure state machine (RFC 5321, 1870, 2034,
-// 2920, 3030, 3207, 3461, 6152, 6531, 9422). Bytes and answers in, actions out: no socket, no
+// 2920, 3030, 3207, 3461, 4954, 6152, 6531, 9422). Bytes and answers in, actions out: no socket, no
 // clock, no virtual call. One per connection, on its shard; the driver in receive/ owns it.
 #pragma once
 
@@ -12,6 +12,7 @@
 
 #include "mailroot/base/address.h"
 #include "mailroot/base/bytes.h"
+#include "mailroot/sasl/server.h"
 #include "mailroot/smtp/envelope.h"
 
 namespace mailroot::smtp {
@@ -32,7 +33,10 @@ struct SessionRules {
   bool normalise_bare_line_feed = false;  // false: 5yz on bare CR or LF in data
   bool offer_start_tls = false;
   bool offer_etrn = false;
-  bool record_exchanges = false;  // Actions::exchanges, for a protocol log
+  sasl::Mechanisms auth_mechanisms;      // empty: no AUTH; -PLUS and EXTERNAL need bind_channel()
+  bool auth_needs_tls = true;            // neither offered nor taken in clear
+  bool requires_authentication = false;  // 530 to MAIL and ETRN of who has not
+  bool record_exchanges = false;         // Actions::exchanges, for a protocol log
   // EHLO keywords not offered (and their parameters then refused): upper case, space separated set.
   std::string disabled_keywords;
 };
@@ -50,6 +54,7 @@ enum class Question : uint8_t {
                   // DATA ends the transaction; a BDAT chunk is swallowed first
   commit,         // content is complete: make it durable
   send_kept,      // ETRN for requested_queue()
+  authenticate,   // the request of authentication(); with accept Answer::user and Answer::verdict
   start_tls,  // 220 is in the reply; no answer(): the driver sends it, drops whatever it has read,
               // shakes hands and calls tls_started(), or closes
 };
@@ -63,11 +68,14 @@ struct Answer {
   std::string reply = {};
   std::string queue_id = {};
   bool close_after = false;  // send the reply, then end the session
+  // Of authenticate: who it is when that is not the name in the request, and the keys of SCRAM.
+  std::string user = {};
+  sasl::Verdict verdict = {};
 };
 
 // One command and the final reply to it; for DATA the reply to the content, not the 354.
 struct Exchange {
-  std::string command;         // the line as it came, without its end
+  std::string command;         // the line as it came, without its end; AUTH without its response
   std::string reply;           // first line, without its end
   uint32_t reply_bytes = 0;    // of all lines
   uint64_t content_bytes = 0;  // DATA, BDAT: as decoded
@@ -94,7 +102,17 @@ struct Actions {
   void clear();  // keeps capacities
 };
 
-enum class ExtendedProtocol : uint8_t { smtp, esmtp, esmtps, esmtpa, esmtpsa, utf8smtp, utf8smtps };
+enum class ExtendedProtocol : uint8_t {
+  smtp,
+  esmtp,
+  esmtps,
+  esmtpa,
+  esmtpsa,
+  utf8smtp,
+  utf8smtps,
+  utf8smtpa,
+  utf8smtpsa,
+};
 
 class ServerSession {
  public:
@@ -118,7 +136,10 @@ class ServerSession {
   // instead of a commit question. Nothing happens if no content is streaming; with commit already
   // open, answer that with a rejection.
   void refuse_content(std::string reply);
-  void tls_started();               // forgets everything learned (RFC 3207 4.2)
+  void tls_started();  // forgets everything learned (RFC 3207 4.2)
+  // After TLS has started: what SCRAM-SHA-256-PLUS ties itself to, and whether the client showed a
+  // certificate that EXTERNAL may stand for.
+  void bind_channel(sasl::ChannelBinding binding, bool has_identity);
   void time_out(Actions& actions);  // 421 4.4.2 and close
   // 421 4.3.2 and close, at a safe point: a message that is arriving is finished first.
   void shut_down(Actions& actions);
@@ -128,11 +149,14 @@ class ServerSession {
 
   // Valid while a transaction is open; recipients are only those accepted so far.
   const Envelope& envelope() const;
-  Envelope take_envelope();                    // at Question::commit, before answer()
-  const Recipient& pending_recipient() const;  // at Question::may_relay
-  const std::string& requested_queue() const;  // at Question::send_kept: "example.com", "@it.test"
-  const std::string& client_name() const;      // argument of EHLO or HELO; empty before
-  ExtendedProtocol protocol() const;           // for the Received field's WITH clause
+  Envelope take_envelope();                     // at Question::commit, before answer()
+  const Recipient& pending_recipient() const;   // at Question::may_relay
+  const std::string& requested_queue() const;   // at Question::send_kept: "example.com", "@it.test"
+  const sasl::Request& authentication() const;  // at Question::authenticate
+  const std::string& user() const;              // who has authenticated; empty: nobody
+  sasl::Mechanism auth_mechanism() const;       // by which, if somebody has
+  const std::string& client_name() const;       // argument of EHLO or HELO; empty before
+  ExtendedProtocol protocol() const;            // for the Received field's WITH clause
   bool in_transaction() const;
   bool content_is_streaming() const;  // between begin_content and commit
   uint64_t messages_accepted() const;

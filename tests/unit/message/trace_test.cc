@@ -162,6 +162,8 @@ TEST_CASE("every protocol has its keyword") {
   CHECK(with_keyword(ExtendedProtocol::esmtpa) == "ESMTPA");
   CHECK(with_keyword(ExtendedProtocol::esmtpsa) == "ESMTPSA");
   CHECK(with_keyword(ExtendedProtocol::utf8smtps) == "UTF8SMTPS");
+  CHECK(with_keyword(ExtendedProtocol::utf8smtpa) == "UTF8SMTPA");
+  CHECK(with_keyword(ExtendedProtocol::utf8smtpsa) == "UTF8SMTPSA");
 }
 
 }  // namespace mailroot::message

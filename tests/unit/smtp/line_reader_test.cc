@@ -16,7 +16,8 @@ namespace {
 using Event = LineReader::Event;
 
 // Lines in order; "<too long>" and "<endless>" for those events.
-std::vector<std::string> read_all(std::string_view stream, size_t step) {
+std::vector<std::string> read_all(std::string_view stream, size_t step,
+                                  LineReader::Rules rules = LineReader::Rules::commands) {
   LineReader reader;
   std::vector<std::string> seen;
   while (!stream.empty()) {
@@ -24,7 +25,7 @@ std::vector<std::string> read_all(std::string_view stream, size_t step) {
     stream.remove_prefix(part.size());
     while (!part.empty()) {
       size_t consumed = 0;
-      const Event event = reader.read(as_bytes(part), consumed);
+      const Event event = reader.read(as_bytes(part), consumed, rules);
       REQUIRE(consumed > 0);
       if (event == Event::line) seen.emplace_back(reader.line());
       if (event == Event::too_long) seen.emplace_back("<too long>");
@@ -69,17 +70,17 @@ TEST_CASE("a line of 100 MB without an end costs no memory; beyond the limit it 
   LineReader reader;
   const std::string block(1 << 20, 'x');
   size_t consumed = 0;
-  Event event = reader.read(as_bytes(block), consumed);
+  Event event = reader.read(as_bytes(block), consumed, LineReader::Rules::commands);
   CHECK(event == Event::too_long);
   CHECK(consumed == kCommandLineMax);
   for (int i = 0; i < 100; ++i) {
-    event = reader.read(as_bytes(block), consumed);
+    event = reader.read(as_bytes(block), consumed, LineReader::Rules::commands);
     CHECK(event == Event::incomplete);
     CHECK(consumed == block.size());
   }
   uint64_t skipped = 100u << 20;
   while (event == Event::incomplete && skipped <= kSwallowedMax) {
-    event = reader.read(as_bytes(block), consumed);
+    event = reader.read(as_bytes(block), consumed, LineReader::Rules::commands);
     skipped += consumed;
   }
   CHECK(event == Event::endless);
@@ -88,10 +89,45 @@ TEST_CASE("a line of 100 MB without an end costs no memory; beyond the limit it 
 TEST_CASE("forget drops what has begun") {
   LineReader reader;
   size_t consumed = 0;
-  CHECK(reader.read(as_bytes("NO"), consumed) == Event::incomplete);
+  CHECK(reader.read(as_bytes("NO"), consumed, LineReader::Rules::commands) == Event::incomplete);
   CHECK_FALSE(reader.at_line_start());
   reader.forget();
   CHECK(reader.at_line_start());
-  CHECK(reader.read(as_bytes("OP\r\n"), consumed) == Event::line);
+  CHECK(reader.read(as_bytes("OP\r\n"), consumed, LineReader::Rules::commands) == Event::line);
   CHECK(reader.line() == "OP");
+}
+
+TEST_CASE("a line of AUTH may be longer, however it is cut") {
+  const std::string longest = "auth " + std::string(kAuthLineMax - 7, 'x');
+  const std::string other(kCommandLineMax - 2, 'x');
+  const std::string stream = longest + "\r\n" + other + "\r\n" + other + "y\r\n" + longest +
+                             "y\r\nAUTHX" + longest + "\r\nnext\r\n";
+  const Lines expected{longest, other, "<too long>", "<too long>", "<too long>", "next"};
+  for (const size_t step : {1u, 2u, 3u, 4u, 5u, 6u, 2047u, 2048u, 2049u, 12'287u, 100'000u}) {
+    CHECK(read_all(stream, step, LineReader::Rules::long_auth) == expected);
+  }
+  const Lines as_commands{"<too long>", other, "<too long>", "<too long>", "<too long>", "next"};
+  CHECK(read_all(stream, 1000, LineReader::Rules::commands) == as_commands);
+}
+
+TEST_CASE("a response may be as long as a line of AUTH") {
+  const std::string longest(kAuthLineMax - 2, 'x');
+  for (const size_t step : {1u, 2048u, 12'287u, 100'000u}) {
+    CHECK(read_all(longest + "\r\n" + longest + "y\r\n", step, LineReader::Rules::response) ==
+          Lines{longest, "<too long>"});
+  }
+}
+
+TEST_CASE("a wiped line leaves the reader at a line's start") {
+  LineReader reader;
+  size_t consumed = 0;
+  CHECK(reader.read(as_bytes("sec"), consumed, LineReader::Rules::response) == Event::incomplete);
+  CHECK(reader.read(as_bytes("ret\r\nNOOP\r\n"), consumed, LineReader::Rules::response) ==
+        Event::line);
+  CHECK(consumed == 5);
+  CHECK(reader.line() == "secret");
+  reader.wipe();
+  CHECK(reader.at_line_start());
+  CHECK(reader.read(as_bytes("NOOP\r\n"), consumed, LineReader::Rules::commands) == Event::line);
+  CHECK(reader.line() == "NOOP");
 }

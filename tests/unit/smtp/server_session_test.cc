@@ -452,3 +452,32 @@ TEST_CASE("exchanges are recorded only when asked for") {
   CHECK(actions.reply.contains("250"));
   CHECK(actions.exchanges.empty());
 }
+
+TEST_CASE("no secret in what is recorded") {
+  const std::string input =
+      "EHLO c\r\nAUTH  PLAIN AHVzZXIAc2VjcmV0\r\nauth LOGIN\r\ndXNlcg==\r\nc2VjcmV0\r\n"
+      "c2VjcmV0\r\nsecret\r\nAUTH CRAM-MD5\r\nNOOP secret?\r\n";
+  SessionRules rules;
+  rules.fqdn = "mx.example";
+  rules.record_exchanges = true;
+  rules.auth_mechanisms.add(sasl::Mechanism::plain);
+  rules.auth_mechanisms.add(sasl::Mechanism::login);
+  rules.auth_needs_tls = false;
+  ServerSession session(rules, client());
+  Actions actions;
+  session.greet(actions);
+  session.answer({}, actions);
+  for (size_t at = 0; at < input.size();) {
+    at += session.feed(as_bytes(std::string_view(input).substr(at)), actions);
+    if (actions.question != Question::authenticate) continue;
+    CHECK(session.authentication().user == "user");
+    session.answer({.accept = false, .reply = "535 5.7.8 No"}, actions);
+  }
+  std::vector<std::string> said;
+  for (const Exchange& exchange : actions.exchanges) {
+    said.push_back(exchange.command + " -> " + exchange.reply.substr(0, 3));
+  }
+  CHECK(said == std::vector<std::string>{"EHLO c -> 250", "AUTH  PLAIN -> 535", "auth LOGIN -> 535",
+                                         "? -> 500", "? -> 500", "AUTH CRAM-MD5 -> 504",
+                                         "NOOP secret? -> 250"});
+}
