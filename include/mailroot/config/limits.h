@@ -26,6 +26,7 @@ inline constexpr size_t kRetryIntervalsMax = 100;      // in one list
 inline constexpr size_t kResolversMax = 16;            // dns.resolvers
 inline constexpr size_t kSocketPathMax = 107;          // bytes; sun_path of Linux less its end
 inline constexpr size_t kProcNetMax = 16 * kMiB;       // read of /proc/net/tcp, and of tcp6
+inline constexpr size_t kSecretBytesMax = 64 * kKiB;   // of a file with a secret or a key
 inline constexpr int kAskDaemonSeconds = 5;            // for the running daemon to answer
 
 }  // namespace mailroot::config
