@@ -177,12 +177,16 @@ std::optional<std::string> badmail_reason(const Work& work) {
          reason;
 }
 
-void admit_reports(Engine& engine, const std::vector<Report>& reports) {
+void admit_reports(Engine& engine, const QueueId& subject, const std::vector<Report>& reports) {
   for (const Report& report : reports) {
     engine.around.counters.dsns.fetch_add(1, std::memory_order_relaxed);
     spool::MessageTimes times;
     times.arrived = engine.reactor().wall_now();
     engine.admit(report.id, report.envelope, "", times, report.size_bytes);
+    log::Event event = engine.event(log::Level::info, "report", subject);
+    event.with("report", to_string(report.id));
+    event.with("to", smtp::to_path(report.envelope.recipients.front().address));
+    engine.around.log.write(std::move(event));
   }
 }
 

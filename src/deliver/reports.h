@@ -37,7 +37,7 @@ reactor::task<result<std::vector<Report>>> reports_of(Engine& engine, Work& work
 // Has anyone to be told, and nobody can be? Then the message goes to Badmail; the reason.
 std::optional<std::string> badmail_reason(const Work& work);
 
-// The reports are messages of their own now.
-void admit_reports(Engine& engine, const std::vector<Report>& reports);
+// The reports on `subject` are messages of their own now.
+void admit_reports(Engine& engine, const QueueId& subject, const std::vector<Report>& reports);
 
 }  // namespace mailroot::deliver

@@ -62,7 +62,7 @@ reactor::task<bool> store(Engine& engine, Work& work,
       co_await engine.around.spool.settle(std::move(settlement), std::move(caused));
   // Without reports the spool itself keeps the outcome until the disk works again.
   if (stored != spool::CommitResult::durable) co_return causes_nothing;
-  admit_reports(engine, *reports);
+  admit_reports(engine, work.assignment.id, *reports);
   co_return true;
 }
 
@@ -188,7 +188,7 @@ reactor::task<bool> settle_delay(Engine& engine, const queue::Notice& notice,
       co_await engine.around.spool.settle(std::move(settlement), std::move(caused));
   engine.turns.give(id);
   if (stored != spool::CommitResult::durable) co_return false;
-  admit_reports(engine, reports);
+  admit_reports(engine, id, reports);
   co_return true;
 }
 

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   add_connections(app, settings, code);
   add_doctor(app, settings, code);
   add_test_mail(app, settings, code);
+  add_trace(app, settings, code);
   add_changing(app, settings, code);
   add_server(app, settings, code);
   add_import(app, settings, code);

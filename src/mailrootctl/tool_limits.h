@@ -17,5 +17,8 @@ inline constexpr int kFollowPauseMs = 50;            // between two looks at the
 inline constexpr int kLogBehindTries = 10;           // looks into the log for the end of a message
 inline constexpr int kLogBehindPauseMs = 200;        // between them
 inline constexpr size_t kLogLineBytesMax = 256 * 1024;  // longer ones are left out
+inline constexpr uint64_t kProgressLines = 100'000;  // of the log, between two looks at a terminal
+inline constexpr size_t kStoryEventsMax = 10'000;    // lines of one message
+inline constexpr uint64_t kTraceQueueMax = 20'000;   // queued messages whose addresses are read
 
 }  // namespace mailroot::ctl
