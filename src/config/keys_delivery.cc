@@ -37,6 +37,15 @@ Value<VS> masquerade_domain() {
                 [](const std::string& value) { return quote(value); });
 }
 
+template <class T>
+auto in_security(T Security::* field) {
+  return DeepMember<VS, Delivery, Security, T>{&VS::delivery, &Delivery::security, field};
+}
+
+std::optional<std::string> parse_host_name_of(const std::string& text) {
+  return parse_host_name(text);
+}
+
 std::vector<Key<VS>> outbound_keys() {
   return {
       {"delivery.outbound.connections", integer(in(&Delivery::outbound_connections), 1, 100'000),
@@ -57,11 +66,35 @@ std::vector<Key<VS>> outbound_keys() {
            [](const IpAddress& address) { return address.to_string(); }),
        Reload::live,
        "Local addresses to connect from, one of a family; empty: the kernel chooses."},
-      {"delivery.security.tls", not_yet<VS>({"off"}), Reload::live, "TLS towards next hops."},
+      {"delivery.security.tls",
+       choice(in_security(&Security::tls), {{"off", OutboundTls::off},
+                                            {"opportunistic", OutboundTls::opportunistic},
+                                            {"required", OutboundTls::required},
+                                            {"verified", OutboundTls::verified}}),
+       Reload::live,
+       "TLS towards next hops. opportunistic: where offered, else in the clear. required: never in "
+       "the clear, whatever the certificate. verified: only with a certificate that is good and "
+       "has the next hop's name."},
       {"delivery.security.authentication", not_yet<VS>({"none"}), Reload::live,
        "How to log in at next hops."},
-      {"delivery.security.ca", not_yet<VS>({"\"\""}), Reload::live,
-       "Certificates that verify next hops."},
+      {"delivery.security.handshake",
+       choice(in_security(&Security::handshake), {{"auto", OutboundHandshake::automatic},
+                                                  {"starttls", OutboundHandshake::start_tls},
+                                                  {"implicit", OutboundHandshake::implicit}}),
+       Reload::live,
+       "How TLS begins. auto: from the first byte on port 465, by STARTTLS on every other."},
+      {"delivery.security.ca", file(in_security(&Security::ca)), Reload::live,
+       "PEM file: who may sign certificates of next hops, for verified. \"\": the system's."},
+      {"delivery.security.names",
+       list_of(in_security(&Security::names), "host names", 0, kCertificateNamesMax,
+               parse_host_name_of, [](const std::string& value) { return value; }),
+       Reload::live,
+       "For verified: names a certificate may have beside the next hop's own, for mail hosts that "
+       "are called otherwise than the domain."},
+      {"delivery.security.certificate", file(in_security(&Security::certificate)), Reload::live,
+       "PEM file: our certificate and chain, for next hops that ask for one."},
+      {"delivery.security.key", file(in_security(&Security::key)), Reload::live,
+       "PEM file: its private key, without a passphrase."},
   };
 }
 

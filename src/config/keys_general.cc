@@ -71,6 +71,30 @@ std::string explain_address(const Node& node) {
   return {};
 }
 
+template <class T>
+auto in_tls(T TlsAccess::* field) {
+  return DeepMember<VS, Access, TlsAccess, T>{&VS::access, &Access::tls, field};
+}
+
+// "AB:CD:..." as openssl prints it, or without colons.
+std::optional<std::string> parse_fingerprint(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == ':') continue;
+    const bool digit = c >= '0' && c <= '9';
+    const char lower = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (!digit && (lower < 'a' || lower > 'f')) return std::nullopt;
+    out += lower;
+  }
+  if (out.size() != 64) return std::nullopt;
+  return out;
+}
+
+std::optional<std::string> parse_subject(const std::string& text) {
+  if (text.empty() || text.size() > kTextMax) return std::nullopt;
+  return text;
+}
+
 std::string explain_default_domain(const Node& node) {
   if (node.kind == Node::Kind::list) {
     return "there is exactly one; further local domains are entries of domains, type: alias";
@@ -98,6 +122,24 @@ Value<Binding> binding_address() {
 
 }  // namespace
 
+const KeyTable<CertificatePair>& certificate_keys() {
+  static const KeyTable<CertificatePair> table({
+      {"certificate",
+       path(at(&CertificatePair::certificate)),
+       Reload::live,
+       "PEM file: certificate and chain.",
+       {},
+       true},
+      {"key",
+       path(at(&CertificatePair::key)),
+       Reload::live,
+       "PEM file: its private key.",
+       {},
+       true},
+  });
+  return table;
+}
+
 const KeyTable<Binding>& binding_keys() {
   static const KeyTable<Binding> table({
       {"address",
@@ -108,7 +150,21 @@ const KeyTable<Binding>& binding_keys() {
        {},
        true},
       {"port", integer(at(&Binding::port), 1, 65535), Reload::live, "TCP port.", {}, true},
-      {"tls", not_yet<Binding>({"off"}), Reload::live, "TLS on this listener."},
+      {"tls",
+       choice(at(&Binding::tls), {{"auto", ListenerTls::automatic},
+                                  {"off", ListenerTls::off},
+                                  {"starttls", ListenerTls::start_tls},
+                                  {"required", ListenerTls::required},
+                                  {"implicit", ListenerTls::implicit}}),
+       Reload::new_sessions,
+       "TLS on this listener. auto: STARTTLS is offered if there is a certificate; required: no "
+       "mail before STARTTLS; implicit: TLS from the first byte (port 465)."},
+      {"tls_profile",
+       choice(at(&Binding::tls_profile),
+              {{"standard", TlsProfile::standard}, {"legacy", TlsProfile::legacy}}),
+       Reload::new_sessions,
+       "legacy: TLS 1.0 and old ciphers, for devices that know nothing else, on this listener "
+       "alone."},
       {"authentication", not_yet<Binding>({"off"}), Reload::live, "AUTH on this listener."},
   });
   return table;
@@ -164,7 +220,40 @@ std::vector<Key<VS>> access_keys() {
       {"access.authentication.users", not_yet<VS>({"\"\""}), Reload::live, "File of users."},
       {"access.authentication.require_tls", not_yet<VS>({"false", "true"}), Reload::live,
        "AUTH only inside TLS."},
-      {"access.tls", not_yet<VS>({"{}"}), Reload::live, "Certificate, key and rules of TLS."},
+      {"access.tls.certificate", file(in_tls(&TlsAccess::certificate)), Reload::live,
+       "PEM file: certificate and chain, the own one first. Read again when the file changes."},
+      {"access.tls.key", file(in_tls(&TlsAccess::key)), Reload::live,
+       "PEM file: its private key, without a passphrase."},
+      {"access.tls.additional",
+       records(in_tls(&TlsAccess::additional), certificate_keys(), "certificates", 0,
+               kCertificatesMax),
+       Reload::live,
+       "More of them: another key type for the same names, or other names; the client's SNI "
+       "chooses."},
+      {"access.tls.minimum",
+       choice(in_tls(&TlsAccess::minimum),
+              {{"TLSv1.2", TlsVersion::v1_2}, {"TLSv1.3", TlsVersion::v1_3}}),
+       Reload::live, "The oldest version of the protocol that is spoken."},
+      {"access.tls.client_certificate",
+       choice(in_tls(&TlsAccess::client_certificate), {{"off", ClientCertificate::off},
+                                                       {"ask", ClientCertificate::ask},
+                                                       {"required", ClientCertificate::required}}),
+       Reload::live,
+       "Ask clients for a certificate. Who shows a good one counts as authenticated; required: "
+       "others get no further."},
+      {"access.tls.client_ca", file(in_tls(&TlsAccess::client_ca)), Reload::live,
+       "PEM file: who may sign certificates of clients."},
+      {"access.tls.client_fingerprints",
+       list_of(in_tls(&TlsAccess::client_fingerprints), "SHA-256 fingerprints", 0,
+               kClientCertificatesMax, parse_fingerprint,
+               [](const std::string& value) { return value; }),
+       Reload::live, "Certificates of clients that are good whoever signed them."},
+      {"access.tls.client_names",
+       list_of(in_tls(&TlsAccess::client_names), "names", 0, kClientCertificatesMax, parse_subject,
+               [](const std::string& value) { return value; }),
+       Reload::live,
+       "Of the certificates that client_ca signed, only those with one of these names (DNS name, "
+       "mail address or common name). Empty: all."},
       {"access.proxy_protocol", not_yet<VS>({"[]"}), Reload::live,
        "Networks whose connections begin with a PROXY header."},
   };

@@ -33,6 +33,16 @@ struct InnerMember {
   auto& of(auto& record) const { return record.*outer.*inner; }
 };
 
+template <class S, class M, class N, class T>
+struct DeepMember {
+  using Record = S;
+  using Type = T;
+  M S::* outer;
+  N M::* middle;
+  T N::* inner;
+  auto& of(auto& record) const { return record.*outer.*middle.*inner; }
+};
+
 template <class S, class T>
 Member<S, T> at(T S::* member) {
   return {member};
@@ -175,6 +185,18 @@ Value<typename F::Record> path(F field) {
                 [](const std::string& value) { return quote(value); });
 }
 
+// As path, but "" is none.
+template <class F>
+Value<typename F::Record> file(F field) {
+  return single(
+      field, "path, or \"\"; a relative one starts at the directory of this file",
+      [](const Node& node, Context& context) {
+        const bool is_none = node.kind == Node::Kind::scalar && node.text.empty();
+        return is_none ? std::optional<std::string>("") : read_path(node, context);
+      },
+      [](const std::string& value) { return quote(value); });
+}
+
 // "list of networks, at most 1000", "list of bindings, 1 to 1000"
 std::string list_type(const std::string& entry_type, size_t least, size_t most);
 
@@ -230,17 +252,26 @@ Value<S> not_yet(std::vector<std::string_view> off_values) {
   return {type, read, nullptr};
 }
 
-// "{ address: all-unassigned, port: 25 }"; keys that equal their default are left out unless they
-// are required.
+// "{ address: all-unassigned, port: 25, security: { tls: off } }"; keys that equal their default
+// are left out unless they are required. Keys of one section stand together in the table.
 template <class S>
 std::string print_flow(const KeyTable<S>& table, const S& record) {
   std::string out;
+  std::string_view open;  // the section that has begun
   for (const auto& key : table.keys) {
     if (!key.value.available()) continue;
     const std::string value = key.value.print(record);
     if (!key.required && value == key.value.print(S{})) continue;
-    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", key.path, value);
+    const std::string_view path = key.path;
+    const size_t dot = path.find('.');
+    const std::string_view section = dot == path.npos ? std::string_view() : path.substr(0, dot);
+    if (section != open && !open.empty()) out += " }";
+    if (!out.empty()) out += ", ";
+    if (section != open && !section.empty()) out += fmt::format("{}: {{ ", section);
+    open = section;
+    out += fmt::format("{}: {}", dot == path.npos ? path : path.substr(dot + 1), value);
   }
+  if (!open.empty()) out += " }";
   return "{ " + out + " }";
 }
 

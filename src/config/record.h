@@ -170,6 +170,7 @@ const KeyTable<Service>& service_keys();
 const KeyTable<VirtualServer>& server_keys();
 const KeyTable<Binding>& binding_keys();
 const KeyTable<Domain>& domain_keys();
+const KeyTable<CertificatePair>& certificate_keys();
 
 // Parts of server_keys(), in the order of the file.
 std::vector<Key<VirtualServer>> general_keys();

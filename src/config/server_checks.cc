@@ -24,6 +24,44 @@ void check_bindings(const VirtualServer& server, Context& context) {
   }
 }
 
+bool needs_certificate(const Binding& binding) {
+  return binding.tls != ListenerTls::automatic && binding.tls != ListenerTls::off;
+}
+
+void check_pair(const std::string& certificate, const std::string& key, std::string_view section,
+                Context& context) {
+  if (certificate.empty() == key.empty()) return;
+  const auto missing = certificate.empty() ? "certificate" : "key";
+  const auto given = certificate.empty() ? "key" : "certificate";
+  context.complain_at_key(fmt::format("{}.{}", section, given),
+                          fmt::format("needs {}.{} beside it", section, missing));
+}
+
+void check_tls(const VirtualServer& server, Context& context) {
+  const TlsAccess& tls = server.access.tls;
+  check_pair(tls.certificate, tls.key, "access.tls", context);
+  const Security& out = server.delivery.security;
+  check_pair(out.certificate, out.key, "delivery.security", context);
+  if (tls.certificate.empty() && !tls.additional.empty()) {
+    context.complain_at_key("access.tls.additional", "needs access.tls.certificate beside it");
+  }
+  const bool knows_clients = !tls.client_ca.empty() || !tls.client_fingerprints.empty();
+  if (tls.client_certificate != ClientCertificate::off && !knows_clients) {
+    context.complain_at_key(
+        "access.tls.client_certificate",
+        "needs access.tls.client_ca or access.tls.client_fingerprints: no certificate is good");
+  }
+  for (size_t i = 0; i < server.bindings.size(); ++i) {
+    const Binding& binding = server.bindings[i];
+    if (!needs_certificate(binding) || !tls.certificate.empty()) continue;
+    Problem problem;
+    problem.place = binding.place;
+    problem.key = fmt::format("bindings[{}].tls", i);
+    problem.text = "needs a certificate: set access.tls.certificate and access.tls.key";
+    context.add(std::move(problem));
+  }
+}
+
 std::string wrong_with_domain(const VirtualServer& server, const Domain& domain) {
   const bool is_wildcard = domain.name.starts_with("*.");
   if (domain.name == server.default_domain) {
@@ -32,10 +70,9 @@ std::string wrong_with_domain(const VirtualServer& server, const Domain& domain)
   if (domain.type != DomainType::alias) return {};
   if (is_wildcard) return "an alias names one domain; \"*.\" is for remote domains";
   if (domain.relay || domain.helo || domain.queue_for != QueueFor::nothing ||
-      !domain.smart_host.empty()) {
-    return "an alias has no settings of its own: relay, helo, smart_host and queue_for are for "
-           "remote "
-           "domains";
+      !domain.smart_host.empty() || domain.security != Security{}) {
+    return "an alias has no settings of its own: relay, helo, smart_host, security and queue_for "
+           "are for remote domains";
   }
   return {};
 }
@@ -95,6 +132,7 @@ void warn(const VirtualServer& server, const Context& context, const std::string
 void check_server(const VirtualServer& server, Context& context,
                   std::vector<std::string>& warnings) {
   check_bindings(server, context);
+  check_tls(server, context);
   check_domains(server, context);
   check_sizes(server, context);
   check_outbound_bind(server, context);

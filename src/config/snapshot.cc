@@ -20,4 +20,22 @@ std::string SmartHost::to_string() const {
   return out;
 }
 
+const Binding* find_binding(const VirtualServer& server, const SocketAddress& local) {
+  const Binding* wildcard = nullptr;
+  for (const Binding& binding : server.bindings) {
+    if (binding.port != local.port) continue;
+    if (binding.address == local.ip) return &binding;
+    if (!binding.address) wildcard = &binding;
+  }
+  return wildcard;
+}
+
+Security security_for(const VirtualServer& server, const Domain* domain) {
+  Security security = server.delivery.security;
+  if (domain == nullptr) return security;
+  if (domain->security.tls != OutboundTls::inherit) security.tls = domain->security.tls;
+  if (!domain->security.ca.empty()) security.ca = domain->security.ca;
+  return security;
+}
+
 }  // namespace mailroot::config

@@ -64,6 +64,7 @@ CheckResult check_with(const std::string& file, const LoadOptions& options, bool
     for (auto& finding : startability_here(*loaded)) result.findings.push_back(std::move(finding));
   }
   result.warnings = std::move(loaded->warnings);
+  result.snapshot = std::make_shared<const ConfigSnapshot>(std::move(*loaded));
   result.exit_code = result.findings.empty() ? 0 : 2;
   return result;
 }

@@ -144,6 +144,13 @@ reactor::task<bool> Attempt::transact() {
     hosts_asked_ = 0;
     co_return true;
   }
+  if (connection.wants_clear_text()) {
+    // Nothing was said about the message: the same host, in clear text.
+    courier_.engine.broken_tls.add(connection.target().address, courier_.engine.reactor().now());
+    co_await drop_connection(courier_);
+    --courier_.next_target;
+    co_return true;
+  }
   const bool wants_other_host = record(outcomes);
   const bool has_worked =
       connection.has_greeted() && std::ranges::none_of(outcomes, is_of_connection);

@@ -10,8 +10,11 @@
 namespace mailroot::deliver {
 namespace {
 
-smtp::ClientRules make_rules(const config::VirtualServer& settings, bool hello_only) {
+smtp::ClientRules make_rules(const config::VirtualServer& settings, const OutboundTls& tls,
+                             bool hello_only) {
   smtp::ClientRules rules;
+  rules.tls = tls.is_implicit ? smtp::ClientTls::off : tls.mode;
+  rules.already_tls = tls.is_implicit;
   rules.hello_name = settings.fqdn;
   rules.hello_only = hello_only;
   rules.recipients_max = std::min(kRecipientsPerTransaction, settings.recipients_limit);
@@ -23,14 +26,15 @@ smtp::ClientRules make_rules(const config::VirtualServer& settings, bool hello_o
 
 Connection::Connection(reactor::Reactor& reactor,
                        std::shared_ptr<const config::VirtualServer> settings, Target target,
-                       bool hello_only, std::shared_ptr<log::ProtocolLog> protocol_log,
-                       reactor::CancelScope& scope)
+                       OutboundTls tls, bool hello_only,
+                       std::shared_ptr<log::ProtocolLog> protocol_log, reactor::CancelScope& scope)
     : reactor_(reactor),
       settings_(std::move(settings)),
       target_(std::move(target)),
       scope_(scope),
       trace_(reactor, std::move(protocol_log), target_.address),
-      session_(make_rules(*settings_, hello_only), target_.to_string()) {}
+      session_(make_rules(*settings_, tls, hello_only), target_.to_string()),
+      wanted_tls_(std::move(tls)) {}
 
 Connection::~Connection() {
   MAILROOT_ASSERT(socket_ == reactor::kNoDescriptor, "a connection is closed before it dies");
@@ -65,6 +69,14 @@ reactor::task<result<void>> Connection::open() {
     co_await close();
     co_return fail(Errc::exists);
   }
+  if (wanted_tls_.is_implicit) {
+    const auto failed = co_await shake_hands();
+    if (failed) {
+      close_detail_ = "TLS handshake failed: " + *failed;
+      co_await close();
+      co_return fail(was_cancelled_ ? Errc::cancelled : Errc::invalid);
+    }
+  }
   session_.start(actions_);
   co_return result<void>();
 }
@@ -91,6 +103,11 @@ reactor::task<void> Connection::quit() {
     session_.quit(actions_);
     begin_reply();
     co_await drive(nullptr);
+  }
+  if (tls_ != nullptr && socket_ != reactor::kNoDescriptor && !was_cancelled_) {
+    const reactor::Wait wait{reactor_.now() + smtp::default_timeout(smtp::ClientTimer::quit),
+                             &scope_};
+    co_await tls_->say_goodbye(wait);
   }
   co_await close();
 }
@@ -128,6 +145,7 @@ reactor::task<void> Connection::drive(std::vector<smtp::DeliveryOutcome>* outcom
     if (outcomes != nullptr) std::ranges::move(actions_.outcomes, std::back_inserter(*outcomes));
     if (session_.ready() || actions_.ready) has_greeted_ = true;
     const bool closes = actions_.close;
+    const bool wants_tls = actions_.start_tls;
     if (closes) {
       is_closed_ = true;
       close_reason_ = actions_.close_reason;
@@ -142,6 +160,9 @@ reactor::task<void> Connection::drive(std::vector<smtp::DeliveryOutcome>* outcom
       co_await send_commands(std::move(commands), is_secret);
     }
     if (closes) co_return;
+    if (wants_tls) {
+      co_await start_tls();
+    }
     const bool has_news = actions_.close || actions_.ready || !actions_.send.empty() ||
                           !actions_.outcomes.empty() || actions_.content != smtp::ContentForm::none;
     if (has_news) continue;
@@ -161,7 +182,12 @@ reactor::task<void> Connection::send_commands(std::string commands, bool is_secr
 // False: the connection is over; what the peer said before is heard first.
 reactor::task<bool> Connection::send_views(std::span<const iovec> views, Instant deadline) {
   const reactor::Wait wait{deadline, &scope_};
-  const result<void> sent = co_await reactor_.send(socket_, views, wait);
+  result<void> sent;
+  if (tls_ != nullptr) {
+    sent = co_await tls_->send(views, wait);
+  } else {
+    sent = co_await reactor_.send(socket_, views, wait);
+  }
   if (sent) {
     for (const iovec& view : views) bytes_sent_ += view.iov_len;
     co_return true;
@@ -228,13 +254,25 @@ reactor::task<bool> Connection::send_content(ContentSender& sender, Instant end)
 
 reactor::task<void> Connection::receive() {
   const Instant deadline = std::min(reply_deadline_, reply_limit_);
-  const result<reactor::BufferLease> lease =
-      co_await stream_->next(reactor::Wait{deadline, &scope_});
-  if (!lease) {
-    take_end(lease.error());
+  const reactor::Wait wait{deadline, &scope_};
+  reactor::BufferLease lease;
+  result<ByteView> heard = ByteView();
+  if (tls_ != nullptr) {
+    heard = co_await tls_->next(wait);
+  } else {
+    auto clear = co_await stream_->next(wait);
+    if (clear) {
+      lease = std::move(*clear);
+      heard = lease.bytes();
+    } else {
+      heard = std::unexpected(clear.error());
+    }
+  }
+  if (!heard) {
+    take_end(heard.error());
     co_return;
   }
-  const ByteView bytes = lease->bytes();
+  const ByteView bytes = *heard;
   bytes_heard_ += bytes.size();
   trace_.replies(bytes);
   const smtp::ClientTimer before = actions_.timer;
@@ -246,16 +284,26 @@ reactor::task<void> Connection::receive() {
   }
 }
 
+// What can be had without waiting; in clear text it lies in `lease`.
+std::optional<ByteView> Connection::take_ready(reactor::BufferLease& lease) {
+  if (tls_ != nullptr) return tls_->take_ready();
+  if (!stream_->has_ready()) return std::nullopt;
+  reactor::ReceiveStream::Next next = stream_->next(reactor::Wait{});
+  if (!next.await_ready()) return std::nullopt;
+  result<reactor::BufferLease> taken = next.await_resume();
+  if (!taken) return std::nullopt;
+  lease = std::move(*taken);
+  return lease.bytes();
+}
+
 void Connection::feed_ready() {
-  while (stream_->has_ready() && !session_.is_closed()) {
-    // Ready: this next() does not wait.
-    reactor::ReceiveStream::Next next = stream_->next(reactor::Wait{});
-    if (!next.await_ready()) break;
-    const result<reactor::BufferLease> lease = next.await_resume();
-    if (!lease) break;
-    bytes_heard_ += lease->bytes().size();
-    trace_.replies(lease->bytes());
-    session_.feed(lease->bytes(), actions_);
+  while (!session_.is_closed()) {
+    reactor::BufferLease lease;
+    const auto bytes = take_ready(lease);
+    if (!bytes) break;
+    bytes_heard_ += bytes->size();
+    trace_.replies(*bytes);
+    session_.feed(*bytes, actions_);
   }
   if (stream_->has_ended() && !stream_->has_ready() && !session_.is_closed()) {
     session_.peer_closed("connection closed by the peer", actions_);

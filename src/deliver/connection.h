@@ -14,6 +14,8 @@
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/smtp/client_session.h"
 #include "mailroot/spool/spool.h"
+#include "mailroot/tls/channel.h"
+#include "outbound_tls.h"
 #include "outcomes.h"
 #include "protocol_trace.h"
 
@@ -31,8 +33,8 @@ class ContentSender;
 class Connection {
  public:
   Connection(reactor::Reactor& reactor, std::shared_ptr<const config::VirtualServer> settings,
-             Target target, bool hello_only, std::shared_ptr<log::ProtocolLog> protocol_log,
-             reactor::CancelScope& scope);
+             Target target, OutboundTls tls, bool hello_only,
+             std::shared_ptr<log::ProtocolLog> protocol_log, reactor::CancelScope& scope);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -63,6 +65,11 @@ class Connection {
   bool awaits_final_reply() const {
     return has_sent_all_ || actions_.timer == smtp::ClientTimer::data_termination;
   }
+  // The handshake failed, and the same host may be asked again in clear text.
+  bool wants_clear_text() const { return tls_has_failed_ && wanted_tls_.may_fall_back; }
+  // Null: in clear text.
+  const tls::Engine* tls() const { return tls_ == nullptr ? nullptr : &tls_->engine(); }
+  bool is_verified() const { return tls_ != nullptr && wanted_tls_.context->verifies(); }
   bool is_idle() const { return !session_.in_transaction(); }
   uint32_t transactions() const { return session_.transactions(); }
   Instant opened_at() const { return opened_at_; }
@@ -78,7 +85,10 @@ class Connection {
   reactor::task<bool> send_content(ContentSender& sender, Instant end);
   reactor::task<bool> send_views(std::span<const iovec> views, Instant deadline);
   reactor::task<void> receive();
+  reactor::task<std::optional<std::string>> shake_hands();
+  reactor::task<void> start_tls();
   void feed_ready();
+  std::optional<ByteView> take_ready(reactor::BufferLease& lease);
   void take_end(const Error& error);
   Duration timeout() const;
   void begin_reply();
@@ -93,6 +103,8 @@ class Connection {
   const Payload* payload_ = nullptr;
   reactor::Descriptor socket_ = reactor::kNoDescriptor;
   std::optional<reactor::ReceiveStream> stream_;
+  OutboundTls wanted_tls_;
+  std::unique_ptr<tls::Channel> tls_;  // null: in clear text
   Instant opened_at_{};
   Instant reply_limit_{};     // however it trickles in
   Instant reply_deadline_{};  // for the next line of it
@@ -100,6 +112,7 @@ class Connection {
   std::string close_detail_;
   uint64_t bytes_sent_ = 0;
   uint64_t bytes_heard_ = 0;  // in this transaction
+  bool tls_has_failed_ = false;
   bool has_greeted_ = false;
   bool has_sent_all_ = false;
   bool was_stale_ = false;

@@ -38,8 +38,13 @@ void log_connection(const Courier& courier, const Connection& connection,
   event.with("peer", connection.target().to_string());
   event.with("messages", static_cast<int64_t>(connection.transactions()));
   event.with("bytes", static_cast<int64_t>(connection.bytes_sent()));
+  if (const tls::Engine* tls = connection.tls(); tls != nullptr && !tls->version().empty()) {
+    event.with("tls", tls->version()).with("cipher", tls->cipher());
+    event.with("verified", connection.is_verified() ? "yes" : "no");
+  }
   if (!opened) {
-    event.with("reason", describe(opened.error().code));
+    const std::string& detail = connection.close_detail();
+    event.with("reason", detail.empty() ? std::string(describe(opened.error().code)) : detail);
   } else if (!is_fine) {
     event.with("reason", smtp::to_string(reason)).with("detail", connection.close_detail());
   }
@@ -89,10 +94,12 @@ reactor::task<void> drop_connection(Courier& courier) {
 reactor::task<std::optional<DeliveryOutcome>> open_next(Courier& courier, const Work& work) {
   Engine& engine = courier.engine;
   const Target target = courier.targets.list[courier.next_target++];
-  const bool hello_only = engine.destinations[courier.destination]->hop.hello_only;
+  const route::NextHop& hop = engine.destinations[courier.destination]->hop;
+  const bool is_broken = engine.broken_tls.contains(target.address, engine.reactor().now());
+  OutboundTls tls = tls_for(*work.settings, hop, target, is_broken, engine.tls.get());
   auto connection =
-      std::make_unique<Connection>(engine.reactor(), work.settings, target, hello_only,
-                                   engine.protocol_log, courier.handle.scope);
+      std::make_unique<Connection>(engine.reactor(), work.settings, target, std::move(tls),
+                                   hop.hello_only, engine.protocol_log, courier.handle.scope);
   engine.around.counters.connections.fetch_add(1, std::memory_order_relaxed);
   const result<void> opened = co_await connection->open();
   if (opened) {
@@ -110,6 +117,10 @@ reactor::task<std::optional<DeliveryOutcome>> open_next(Courier& courier, const 
   log_connection(courier, *connection, opened);
   if (opened.error().code == Errc::exists) co_return leave_out_own(courier, target);
   engine.dead_hosts.add(target.address, engine.reactor().now());
+  if (opened.error().code == Errc::invalid) {
+    co_return make_outcome(Disposition::deferred, smtp::Stage::start_tls, "4.7.5",
+                           connection->close_detail() + " at " + target.to_string());
+  }
   co_return connect_outcome(target, opened.error());
 }
 

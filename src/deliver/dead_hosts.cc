@@ -8,7 +8,7 @@ void DeadHosts::add(const SocketAddress& host, Instant now) {
   if (until_.size() >= kDeadHostsMax) {
     std::erase_if(until_, [now](const auto& entry) { return entry.second <= now; });
   }
-  if (until_.size() < kDeadHostsMax) until_[host] = now + kDeadHostRest;
+  if (until_.size() < kDeadHostsMax) until_[host] = now + rest_;
 }
 
 bool DeadHosts::contains(const SocketAddress& host, Instant now) const {

@@ -47,7 +47,9 @@ Engine::Engine(const Surroundings& surroundings,
       settings(std::move(server)),
       router(std::move(server_router)),
       queue(queue_options(*settings), around.slots, around.shard, around.reactor.random(),
-            queue::Moment{around.reactor.now(), around.reactor.wall_now()}) {}
+            queue::Moment{around.reactor.now(), around.reactor.wall_now()}),
+      dead_hosts(kDeadHostRest),
+      broken_tls(kBrokenTlsRest) {}
 
 queue::DestinationId Engine::destination_of(const route::NextHop& hop) {
   std::string key = hop.key();
@@ -170,6 +172,10 @@ void Dispatcher::use(std::shared_ptr<const config::VirtualServer> settings,
   if (routes_differ) impl_->release_what_is_kept_no_more();
   if (routes_differ && !impl_->stopping) impl_->tasks.spawn(impl_->retry_everything());
   impl_->pump();
+}
+
+void Dispatcher::use_tls(std::shared_ptr<const tls::ClientContexts> contexts) {
+  impl_->tls = std::move(contexts);
 }
 
 void Dispatcher::use_protocol_log(std::shared_ptr<log::ProtocolLog> protocol_log) {

@@ -12,6 +12,7 @@
 #include "mailroot/deliver/dispatcher.h"
 #include "mailroot/route/next_hop.h"
 #include "mailroot/smtp/delivery_outcome.h"
+#include "mailroot/tls/context.h"
 
 namespace mailroot::deliver {
 
@@ -83,10 +84,12 @@ struct Engine {
   std::shared_ptr<const config::VirtualServer> settings;
   std::shared_ptr<const route::Router> router;
   std::shared_ptr<log::ProtocolLog> protocol_log;  // null: off
+  std::shared_ptr<const tls::ClientContexts> tls;  // null: none
   queue::Queue queue;
   std::vector<std::unique_ptr<DestinationInfo>> destinations;
   Turns turns;
   DeadHosts dead_hosts;
+  DeadHosts broken_tls;
   reactor::CancelScope scope{nullptr};
   reactor::CancelScope retries{nullptr};  // settlements that could not be stored yet
   reactor::TaskGroup tasks;

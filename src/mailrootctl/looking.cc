@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "mailroot/config/load.h"
+#include "mailroot/tls/context.h"
 #include "show.h"
 #include "site.h"
 
@@ -11,7 +12,8 @@ namespace mailroot::ctl {
 namespace {
 
 int check(const Settings& settings) {
-  const auto result = config::check_here(config_file_of(settings), {});
+  auto result = config::check_here(config_file_of(settings), {});
+  tls::check_certificates(result, WallTime(std::chrono::system_clock::now().time_since_epoch()));
   std::fputs(result.report().c_str(), result.exit_code == 0 ? stdout : stderr);
   return result.exit_code;
 }

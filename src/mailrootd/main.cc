@@ -7,6 +7,7 @@
 
 #include "daemon.h"
 #include "mailroot/config/load.h"
+#include "mailroot/tls/context.h"
 
 int main(int argc, char** argv) {
   CLI::App app{"Mailroot, a durable and fast SMTP relay", "mailrootd"};
@@ -21,7 +22,9 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("mailrootd " MAILROOT_VERSION));
   CLI11_PARSE(app, argc, argv);
   if (check) {
-    const auto result = mailroot::config::check_here(file, {});
+    auto result = mailroot::config::check_here(file, {});
+    mailroot::tls::check_certificates(
+        result, mailroot::WallTime(std::chrono::system_clock::now().time_since_epoch()));
     std::fputs(result.report().c_str(), result.exit_code == 0 ? stdout : stderr);
     return result.exit_code;
   }

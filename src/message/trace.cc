@@ -97,6 +97,13 @@ std::string received_field(const ReceivedFacts& facts) {
   field += facts.queue_id;
   if (facts.only_recipient != nullptr && may_show(*facts.only_recipient, facts))
     field += "\r\n\tfor " + smtp::to_path(*facts.only_recipient);
+  if (!facts.tls_cipher.empty()) {
+    field += "\r\n\ttls ";
+    field += facts.tls_cipher;
+    field += " (";
+    field += facts.tls_version;
+    field += ')';
+  }
   field += ";\r\n\t" + date_time(facts.received_at);
   return field += "\r\n";
 }

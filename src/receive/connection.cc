@@ -44,8 +44,23 @@ class SendWatch final : reactor::Timer {
   reactor::CancelScope cut_;
 };
 
-smtp::SessionRules rules_of(const config::VirtualServer& settings, bool record_exchanges) {
+config::Binding binding_of(const config::VirtualServer& settings, const SocketAddress& local) {
+  const config::Binding* found = config::find_binding(settings, local);
+  return found == nullptr ? config::Binding{} : *found;  // adopted, and just reconfigured
+}
+
+void set_tls_rules(smtp::SessionRules& rules, config::ListenerTls mode, bool has_certificate) {
+  using config::ListenerTls;
+  rules.begins_in_tls = mode == ListenerTls::implicit;
+  rules.require_tls = mode == ListenerTls::required;
+  rules.offer_start_tls =
+      has_certificate && mode != ListenerTls::off && mode != ListenerTls::implicit;
+}
+
+smtp::SessionRules rules_of(const config::VirtualServer& settings, const config::Binding& binding,
+                            bool has_certificate, bool record_exchanges) {
   smtp::SessionRules rules;
+  set_tls_rules(rules, binding.tls, has_certificate);
   rules.record_exchanges = record_exchanges;
   rules.fqdn = settings.fqdn;
   rules.banner = settings.banner;
@@ -70,28 +85,39 @@ Connection::Connection(reactor::Reactor& reactor, Service& service, reactor::Des
     : reactor_(reactor),
       service_(service),
       socket_(socket),
+      stream_(reactor, socket),
       local_(local),
       peer_(peer),
       scope_(server_scope),
       lookup_scope_(&scope_),
       settings_(service.settings()),
       protocol_log_(service.protocol_log()),
-      session_(rules_of(*settings_, protocol_log_ != nullptr), peer),
+      binding_(binding_of(*settings_, local)),
+      tls_context_(service.tls()),
+      session_(
+          rules_of(*settings_, binding_, tls_context_.context != nullptr, protocol_log_ != nullptr),
+          peer),
       opened_(reactor.now()),
       waiting_since_(opened_) {}
 
 task<void> Connection::run() {
   service_.counters().connections_open.fetch_add(1, std::memory_order_relaxed);
   const uint64_t number = service_.sessions().add(*this);
-  {
-    if (settings_->delivery.reverse_dns_lookup) lookup_.spawn(look_up_client());
-    reactor::ReceiveStream stream(reactor_, socket_);
-    co_await converse(stream);
-    lookup_scope_.cancel();
-    co_await lookup_.join();
-    co_await stream.stop();
+  if (settings_->delivery.reverse_dns_lookup) lookup_.spawn(look_up_client());
+  bool speaks = true;
+  if (binding_.tls == config::ListenerTls::implicit) {
+    speaks = co_await shake_hands();
   }
+  if (speaks) {
+    co_await converse();
+  }
+  lookup_scope_.cancel();
+  co_await lookup_.join();
   draft_.reset();
+  if (!broken_ && tls_ != nullptr) {
+    co_await tls_->say_goodbye({reactor_.now() + kFarewellTimeout, nullptr});
+  }
+  co_await stream_.stop();
   if (!broken_) {
     co_await reactor_.shut_down(socket_);
   }
@@ -102,7 +128,7 @@ task<void> Connection::run() {
   log_end();
 }
 
-task<void> Connection::converse(reactor::ReceiveStream& stream) {
+task<void> Connection::converse() {
   session_.greet(actions_);
   Next next = co_await act();
   while (next == Next::go_on) {
@@ -111,7 +137,19 @@ task<void> Connection::converse(reactor::ReceiveStream& stream) {
     if (draft_ != nullptr) {
       co_await pause_while_memory_is_high(kDataBlockTimeout);
     }
-    auto received = co_await stream.next(input_wait());
+    reactor::BufferLease lease;
+    result<ByteView> received = ByteView();
+    if (tls_ != nullptr) {
+      received = co_await tls_->next(input_wait());
+    } else {
+      auto clear = co_await stream_.next(input_wait());
+      if (clear) {
+        lease = std::move(*clear);
+        received = lease.bytes();
+      } else {
+        received = std::unexpected(clear.error());
+      }
+    }
     const bool is_stopped = !received && received.error().code == Errc::cancelled;
     // Only once: a stream that itself ended as cancelled would say so for ever.
     if (is_stopped && stop_at_ == kNever && session_.content_is_streaming()) {
@@ -122,7 +160,7 @@ task<void> Connection::converse(reactor::ReceiveStream& stream) {
       co_await say_farewell(received.error());
       co_return;
     }
-    const ByteView input = received->bytes();
+    const ByteView input = *received;
     bytes_in_ += input.size();
     if (session_.content_is_streaming() && body_is_too_slow()) {
       co_await say_farewell(Error{Errc::timed_out});
@@ -178,7 +216,12 @@ task<void> Connection::send_replies(Duration timeout) {
   const iovec piece{actions_.reply.data(), actions_.reply.size()};
   SendWatch watch(reactor_, scope_);
   const Wait wait{reactor_.now() + timeout, watch.scope()};
-  auto sent = co_await reactor_.send(socket_, {&piece, 1}, wait);
+  result<void> sent;
+  if (tls_ != nullptr) {
+    sent = co_await tls_->send({&piece, 1}, wait);
+  } else {
+    sent = co_await reactor_.send(socket_, {&piece, 1}, wait);
+  }
   actions_.reply.clear();
   waiting_since_ = reactor_.now();
   if (sent) co_return;
@@ -232,6 +275,7 @@ SessionView Connection::view() const {
   out.local = local_;
   out.opened = opened_;
   out.client_name = session_.client_name();
+  if (tls_ != nullptr && tls_->engine().is_open()) out.tls = tls_->engine().version();
   out.messages = session_.messages_accepted();
   out.bytes = bytes_in_;
   if (session_.content_is_streaming()) {
@@ -283,15 +327,21 @@ bool Connection::body_is_too_slow() const {
 void Connection::log_end() {
   const auto duration =
       std::chrono::duration_cast<std::chrono::milliseconds>(reactor_.now() - opened_);
-  service_.log().write(log::Event(log::Level::info, "connection")
-                           .with("server", settings_->id)
-                           .with("peer", peer_.to_string())
-                           .with("local", local_.to_string())
-                           .with("helo", session_.client_name())
-                           .with("messages", static_cast<int64_t>(session_.messages_accepted()))
-                           .with("bytes", static_cast<int64_t>(bytes_in_))
-                           .with("ms", duration.count())
-                           .with("reason", end_reason_.empty() ? "quit" : end_reason_));
+  log::Event event(log::Level::info, "connection");
+  event.with("server", settings_->id)
+      .with("peer", peer_.to_string())
+      .with("local", local_.to_string())
+      .with("helo", session_.client_name())
+      .with("messages", static_cast<int64_t>(session_.messages_accepted()))
+      .with("bytes", static_cast<int64_t>(bytes_in_))
+      .with("ms", duration.count());
+  if (tls_ != nullptr && !tls_version_.empty()) {
+    event.with("tls", tls_version_).with("cipher", tls_->engine().cipher());
+    if (tls_->engine().is_resumed()) event.with("tls_resumed", "yes");
+  }
+  if (tls_identity_) event.with("certificate", *tls_identity_);
+  event.with("reason", end_reason_.empty() ? "quit" : end_reason_);
+  service_.log().write(std::move(event));
 }
 
 }  // namespace mailroot::receive

@@ -10,6 +10,7 @@
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/receive/service.h"
 #include "mailroot/smtp/server_session.h"
+#include "mailroot/tls/channel.h"
 
 namespace mailroot::receive {
 
@@ -27,7 +28,9 @@ class Connection final : OpenSession {
   SessionView view() const override;
   void end_by_operator() override;
 
-  reactor::task<void> converse(reactor::ReceiveStream& stream);
+  reactor::task<void> converse();
+  reactor::task<bool> shake_hands();
+  reactor::task<void> start_tls();
   reactor::task<Next> consume(ByteView input);
   reactor::task<Next> act();
   reactor::task<void> store_content();
@@ -38,6 +41,11 @@ class Connection final : OpenSession {
   reactor::task<void> say_farewell(Error error);
 
   void finish_message();
+  bool has_shown_certificate() const { return tls_identity_.has_value(); }
+  // Of mail that it may send to foreign domains.
+  bool is_submitter() const {
+    return has_shown_certificate() || service_.is_relay_client(peer_.ip);
+  }
   std::string_view stop_reason() const;
   reactor::Wait input_wait();
   void answer(const smtp::Answer& answer);
@@ -58,6 +66,7 @@ class Connection final : OpenSession {
   reactor::Reactor& reactor_;
   Service& service_;
   reactor::Descriptor socket_;
+  reactor::ReceiveStream stream_;
   SocketAddress local_, peer_;
   reactor::CancelScope scope_;
   reactor::CancelScope lookup_scope_;
@@ -65,6 +74,11 @@ class Connection final : OpenSession {
   std::optional<std::string> client_host_;  // once looked up
   std::shared_ptr<const config::VirtualServer> settings_;
   std::shared_ptr<log::ProtocolLog> protocol_log_;  // null: off
+  config::Binding binding_;                         // it came in by
+  tls::ServerTls tls_context_;
+  std::unique_ptr<tls::Channel> tls_;        // null: in clear text
+  std::string tls_version_;                  // once the handshake is done
+  std::optional<std::string> tls_identity_;  // of the client's certificate, if that is good
   smtp::ServerSession session_;
   smtp::Actions actions_;
   std::unique_ptr<spool::Draft> draft_;

@@ -13,7 +13,8 @@ inline constexpr std::chrono::minutes kDataBlockTimeout{3};
 inline constexpr std::chrono::seconds kReplyTimeout{300};   // a client that does not read
 inline constexpr std::chrono::seconds kFarewellTimeout{5};  // to send a last reply
 inline constexpr std::chrono::seconds kRefusalTimeout{5};
-inline constexpr std::chrono::seconds kStopMessageTime{10};  // to finish the one arriving
+inline constexpr std::chrono::seconds kHandshakeTimeout{60};  // of TLS, from its first byte
+inline constexpr std::chrono::seconds kStopMessageTime{10};   // to finish the one arriving
 
 // A body may take its time, but not for ever: after the grace it must have come at this rate.
 inline constexpr std::chrono::seconds kBodyGrace{300};

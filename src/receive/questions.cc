@@ -45,7 +45,8 @@ task<void> Connection::ask() {
       break;
     }
     case Question::may_relay: {
-      auto refusal = service_.relay_refusal(session_.pending_recipient().address, peer_.ip);
+      auto refusal = service_.relay_refusal(session_.pending_recipient().address, peer_.ip,
+                                            has_shown_certificate());
       auto& counters = service_.counters();
       (refusal ? counters.recipients_refused : counters.recipients)
           .fetch_add(1, std::memory_order_relaxed);
@@ -73,8 +74,10 @@ task<void> Connection::ask() {
     case Question::authenticate:  // never asked: rules_of offers no mechanism
       answer(rejection("454 4.7.0 Temporary authentication failure"));
       break;
+    case Question::start_tls:
+      co_await start_tls();
+      break;
     case Question::may_connect:
-    case Question::start_tls:  // never asked: rules_of does not offer it
     case Question::none:
       answer({});
       break;
@@ -84,6 +87,11 @@ task<void> Connection::ask() {
 std::optional<std::string> Connection::mail_refusal() {
   if (scope_.is_cancelled()) return "421 4.3.2 Service shutting down";
   if (auto refusal = service_.access_refusal(peer_.ip)) return refusal;
+  const bool needs_certificate =
+      settings_->access.tls.client_certificate == config::ClientCertificate::required;
+  if (needs_certificate && !has_shown_certificate()) {
+    return "530 5.7.0 A certificate of the client is required, in TLS";
+  }
   if (auto refusal = service_.spool().refusal()) return refusal;
   if (service_.slabs().is_high()) return kNoMemory;
   return std::nullopt;
@@ -107,6 +115,10 @@ void Connection::begin_content() {
   if (client_host_) facts.client_host = *client_host_;
   facts.by_host = settings_->fqdn;
   facts.protocol = session_.protocol();
+  if (tls_ != nullptr) {
+    facts.tls_cipher = tls_->engine().cipher();
+    facts.tls_version = tls_version_;
+  }
   facts.queue_id = id;
   if (envelope.recipients.size() == 1) facts.only_recipient = &envelope.recipients[0].address;
   facts.received_at = reactor_.wall_now();
@@ -117,7 +129,7 @@ void Connection::begin_content() {
   }
   const std::string& stamp = settings_->stamp_headers;
   held_header_.reset();
-  if (stamp == "always" || (stamp == "auto" && service_.is_relay_client(peer_.ip))) {
+  if (stamp == "always" || (stamp == "auto" && is_submitter())) {
     held_header_.emplace();
   }
   answer({});

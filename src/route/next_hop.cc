@@ -12,6 +12,22 @@ std::string list_of(const std::vector<config::SmartHost>& hosts) {
   return out;
 }
 
+std::string_view to_string(config::OutboundTls tls) {
+  switch (tls) {
+    case config::OutboundTls::inherit:
+      return "inherit";
+    case config::OutboundTls::off:
+      return "off";
+    case config::OutboundTls::opportunistic:
+      return "opportunistic";
+    case config::OutboundTls::required:
+      return "required";
+    case config::OutboundTls::verified:
+      return "verified";
+  }
+  return "";
+}
+
 std::string with_port(const std::string& domain, uint16_t port) {
   return port == 25 ? domain : fmt::format("{}:{}", domain, port);
 }
@@ -33,6 +49,8 @@ std::string NextHop::key() const {
       out += "direct:" + with_port(domain, port) + ";smart:" + list_of(smart_hosts);
       break;
   }
+  if (own_security) out += fmt::format(";tls={}", to_string(own_security->tls));
+  if (own_security && !own_security->ca.empty()) out += ";ca=" + own_security->ca;
   return hello_only ? out + ";helo" : out;
 }
 

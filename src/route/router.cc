@@ -114,6 +114,9 @@ NextHop Router::next_hop(const smtp::Mailbox& recipient) const {
   hop.port = delivery.outbound_port;
   const config::Domain* entry = find_domain(hop.domain);
   hop.hello_only = entry != nullptr && entry->helo;
+  if (entry != nullptr && entry->security != config::Security{}) {
+    hop.own_security = config::security_for(*server_, entry);
+  }
   if (entry != nullptr && !entry->smart_host.empty()) {
     // "Forward all mail for this domain": the domain's own hosts are not tried.
     hop.kind = HopKind::smart_hosts;

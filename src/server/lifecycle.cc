@@ -63,6 +63,8 @@ Policy Supervisor::State_::policy_of(const Record& record) const {
   policy.router = std::make_shared<const route::Router>(record.settings);
   policy.table = table;
   if (options.protocol_log) policy.protocol_log = options.protocol_log(*record.settings);
+  policy.tls = record.tls.listeners;
+  policy.next_hop_tls = record.tls.next_hops;
   policy.paused = record.state == State::paused || record.state == State::pausing;
   return policy;
 }
@@ -313,6 +315,9 @@ task<void> Supervisor::State_::watch_homes() {
     }
     if (!lacking_space.empty() && control.now() >= next_space_look) {
       co_await start_where_space_came();
+    }
+    if (control.now() >= next_certificate_look) {
+      co_await renew_certificates();
     }
   }
 }

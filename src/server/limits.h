@@ -12,6 +12,7 @@ inline constexpr size_t kHomesAtOnceMax = 32;   // opened, and their journals re
 inline constexpr int kPlanRoundsMax = 64;       // each round rules out one start or address
 inline constexpr std::chrono::seconds kHomeCheckInterval{1};
 inline constexpr std::chrono::seconds kSpaceCheckInterval{5};  // of servers that lack it to start
+inline constexpr std::chrono::seconds kCertificateLookInterval{5};  // at the files of certificates
 // When new sockets have listened that long, whoever began together with us can be seen.
 inline constexpr std::chrono::seconds kPortCheckAfter{2};
 // What comes up together is waited for together.

@@ -162,7 +162,9 @@ task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanCon
   taken_ports.clear();
   for (int round = 0;; ++round) {
     ReloadPlan plan = config::plan_reload(*table, next, conditions);
-    bool settled = co_await prepare_homes(plan, next, conditions, prepared);
+    bool settled = prepare_tls(plan, next, conditions, prepared);
+    const bool housed = co_await prepare_homes(plan, next, conditions, prepared);
+    settled = settled && housed;
     sockets.look();  // homes take their time: a port may have come free
     for (const ServerPlan& server : plan.servers) {
       const bool ready = prepare_sockets(server, conditions, prepared);
@@ -275,6 +277,8 @@ task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared
     if (auto settings = find_settings(*snapshot, server.server)) {
       record.settings = std::move(settings);
     }
+    const auto tls = prepared.tls.find(server.server);
+    if (tls != prepared.tls.end()) record.tls = std::move(tls->second);
     if (changes_something(server)) report.changes.push_back(sentence(server));
     co_await commit_server(server, prepared);
   }
@@ -297,7 +301,7 @@ task<void> Supervisor::State_::commit(const ReloadPlan& plan, Prepared& prepared
     } else if (record.state != State::paused) {
       record.state = State::started;
     }
-    record.reason = server.reason;
+    record.reason = server.reason.empty() ? record.tls.trouble : server.reason;
     if (record.state != before || server.action == ServerAction::retune ||
         server.action == ServerAction::cannot_start) {
       note(record, "server");

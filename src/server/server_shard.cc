@@ -37,6 +37,7 @@ ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Pol
   dispatcher_ =
       std::make_unique<deliver::Dispatcher>(surroundings, policy_.settings, policy_.router);
   dispatcher_->use_protocol_log(policy_.protocol_log);
+  dispatcher_->use_tls(policy_.next_hop_tls);
 }
 
 ServerShard::~ServerShard() = default;
@@ -52,6 +53,7 @@ void ServerShard::begin(bool owns_directories) {
 void ServerShard::use(Policy policy) {
   policy_ = std::move(policy);
   dispatcher_->use_protocol_log(policy_.protocol_log);
+  dispatcher_->use_tls(policy_.next_hop_tls);
   spool_->use(spool_options(*policy_.settings));
   dispatcher_->use(policy_.settings, policy_.router);
 }
@@ -122,8 +124,9 @@ std::optional<std::string> ServerShard::access_refusal(const IpAddress& client) 
 }
 
 std::optional<std::string> ServerShard::relay_refusal(const smtp::Mailbox& recipient,
-                                                      const IpAddress& client) const {
-  auto decision = policy_.router->decide(recipient, client, false);
+                                                      const IpAddress& client,
+                                                      bool authenticated) const {
+  auto decision = policy_.router->decide(recipient, client, authenticated);
   if (!decision.accepted()) return std::move(decision.reply);
   if (decision.is_local() && policy_.settings->drop_enabled && is_drop_full()) {
     return "452 4.2.2 The Drop directory is full, try again later";

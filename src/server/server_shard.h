@@ -39,6 +39,8 @@ struct Policy {
   std::shared_ptr<const route::Router> router;
   std::shared_ptr<const config::BindingTable> table;
   std::shared_ptr<log::ProtocolLog> protocol_log;  // null: off
+  tls::ServerTls tls;                              // no context: none
+  std::shared_ptr<const tls::ClientContexts> next_hop_tls;
   bool paused = false;
 };
 
@@ -68,8 +70,9 @@ class ServerShard final : public receive::Service {
   }
   std::optional<std::string> refusal(const SocketAddress& local,
                                      const SocketAddress& peer) const override;
-  std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient,
-                                           const IpAddress& client) const override;
+  std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient, const IpAddress& client,
+                                           bool authenticated) const override;
+  tls::ServerTls tls() const override { return policy_.tls; }
   std::optional<std::string> access_refusal(const IpAddress& client) const override;
   bool is_relay_client(const IpAddress& client) const override {
     return policy_.router->is_relay_client(client);

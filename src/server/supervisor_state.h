@@ -12,10 +12,21 @@
 
 #include "address_watch.h"
 #include "mailroot/server/supervisor.h"
+#include "mailroot/tls/context.h"
+#include "mailroot/tls/limits.h"
 #include "server_shard.h"
 #include "sockets.h"
 
 namespace mailroot::server {
+
+// The certificates of one virtual server, as they were read.
+struct ServerTlsState {
+  tls::ServerTls listeners;                              // no context: no TLS
+  std::shared_ptr<const tls::ClientContexts> next_hops;  // null: never made
+  std::string stamp;                                     // of settings and files
+  std::string stamp_seen;                                // newer, not used (yet)
+  std::string trouble;                                   // why the newer is not used
+};
 
 // One virtual server as the control thread knows it.
 struct Record {
@@ -24,6 +35,7 @@ struct Record {
   std::string reason;
   std::shared_ptr<const config::VirtualServer> settings;
   std::shared_ptr<ServerShared> shared;  // null while it does not run
+  ServerTlsState tls;
 };
 
 struct Supervisor::State_ {
@@ -48,6 +60,7 @@ struct Supervisor::State_ {
   struct Prepared {
     std::map<std::string, std::shared_ptr<ServerShared>> homes;
     std::map<config::BindingKey, PreparedSockets> sockets;
+    std::map<std::string, ServerTlsState> tls;
   };
   reactor::task<ReloadReport> take_effect(std::shared_ptr<const config::ConfigSnapshot> next,
                                           const config::ReloadPlan& plan, Prepared& prepared);
@@ -70,6 +83,12 @@ struct Supervisor::State_ {
   void keep_sockets(const Prepared& prepared);
   reactor::task<void> close_unwanted_sockets();
   reactor::task<void> end_servers(const config::ReloadPlan& plan);
+
+  // certificates.cc
+  bool prepare_tls(const config::ReloadPlan& plan, const config::ConfigSnapshot& next,
+                   config::PlanConditions& conditions, Prepared& prepared);
+  reactor::task<void> renew_certificates();
+  bool renew(Record& record);
 
   // lifecycle.cc
   reactor::task<std::expected<std::shared_ptr<ServerShared>, spool::HomeProblem>> open_shared(
@@ -105,6 +124,7 @@ struct Supervisor::State_ {
   std::map<std::string, Record> records;
   std::set<std::string> lacking_space;  // ids: the last start failed for want of it
   Instant next_space_look{};
+  Instant next_certificate_look{}, next_ticket_keys{};
   std::string last_reload = "none yet";
   uint64_t reloads_applied = 0, reloads_refused = 0;
   WallTime last_applied{};

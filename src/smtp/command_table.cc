@@ -17,20 +17,22 @@ constexpr uint16_t kMail = bit(Phase::mail);
 constexpr uint16_t kRcpt = bit(Phase::rcpt);
 constexpr uint16_t kAny = kGreeted | kReady | kMail | kRcpt | bit(Phase::chunks);
 constexpr uint8_t kJunk = kCountsAsJunk;
+constexpr uint8_t kClear = kBeforeTls;
 
 // In order of how often they are met. RFC 5321 4.1.4 allows NOOP, HELP, VRFY, RSET, QUIT without a
-// greeting. BDAT judges its order itself, because its payload follows in any case.
+// greeting. BDAT judges its order itself, because its payload follows in any case; without a
+// transaction there is none for it to enter.
 constexpr Command kCommands[] = {
     {"MAIL", kReady, 0, run_mail},
     {"RCPT", kMail | kRcpt, 0, run_rcpt},
     {"DATA", kRcpt, kNoArguments, run_data},
-    {"BDAT", kAny, 0, run_bdat},
+    {"BDAT", kAny, kClear, run_bdat},
     {"RSET", kAny, kJunk | kNoArguments, run_rset},
-    {"NOOP", kAny, kJunk, run_noop},
-    {"QUIT", kAny, kNoArguments, run_quit},
-    {"EHLO", kAny, kJunk, run_ehlo},
-    {"HELO", kAny, kJunk, run_helo},
-    {"STARTTLS", kGreeted | kReady, kJunk | kNoArguments, run_start_tls},
+    {"NOOP", kAny, kJunk | kClear, run_noop},
+    {"QUIT", kAny, kNoArguments | kClear, run_quit},
+    {"EHLO", kAny, kJunk | kClear, run_ehlo},
+    {"HELO", kAny, kJunk | kClear, run_helo},
+    {"STARTTLS", kGreeted | kReady, kJunk | kNoArguments | kClear, run_start_tls},
     {"VRFY", kAny, kJunk, run_vrfy},
     {"HELP", kAny, kJunk, run_help},
     {"EXPN", kAny, kJunk, run_not_implemented},
@@ -41,16 +43,16 @@ constexpr Command kCommands[] = {
     {"SEND", kAny, kJunk, run_not_implemented},
     {"SOML", kAny, kJunk, run_not_implemented},
     {"SAML", kAny, kJunk, run_not_implemented},
-    {"GET", kAny, 0, run_http},
-    {"POST", kAny, 0, run_http},
-    {"HEAD", kAny, 0, run_http},
-    {"PUT", kAny, 0, run_http},
-    {"DELETE", kAny, 0, run_http},
-    {"PATCH", kAny, 0, run_http},
-    {"OPTIONS", kAny, 0, run_http},
-    {"CONNECT", kAny, 0, run_http},
-    {"TRACE", kAny, 0, run_http},
-    {"PRI", kAny, 0, run_http},
+    {"GET", kAny, kClear, run_http},
+    {"POST", kAny, kClear, run_http},
+    {"HEAD", kAny, kClear, run_http},
+    {"PUT", kAny, kClear, run_http},
+    {"DELETE", kAny, kClear, run_http},
+    {"PATCH", kAny, kClear, run_http},
+    {"OPTIONS", kAny, kClear, run_http},
+    {"CONNECT", kAny, kClear, run_http},
+    {"TRACE", kAny, kClear, run_http},
+    {"PRI", kAny, kClear, run_http},
 };
 
 // The verb in upper case as one number; 0 for what cannot be a verb of ours.
@@ -137,6 +139,9 @@ void run_command_line(SessionState& session, std::string_view line, Actions& act
   while (arguments.starts_with(' ')) arguments.remove_prefix(1);
   if ((command->flags & kNoArguments) != 0 && !arguments.empty()) {
     return refuse(session, actions, "501 5.5.4 This command takes no parameters");
+  }
+  if (session.rules.require_tls && !session.is_tls && (command->flags & kBeforeTls) == 0) {
+    return refuse(session, actions, "530 5.7.0 Must issue a STARTTLS command first");
   }
   if ((command->phases & bit(session.phase)) == 0) {
     return refuse(session, actions, order_error(session, *command));

@@ -15,6 +15,7 @@ using CommandHandler = void (*)(SessionState& session, std::string_view argument
 enum CommandFlag : uint8_t {
   kCountsAsJunk = 1,  // brings no message nearer: counted against junk_max
   kNoArguments = 2,   // anything after the verb is 501
+  kBeforeTls = 4,     // in order where TLS is required and has not begun (RFC 3207 4)
 };
 
 struct Command {

@@ -101,7 +101,7 @@ LineReader::Rules line_rules(const SessionState& session) {
 }
 
 size_t feed_command(SessionState& session, ByteView input, Actions& actions) {
-  if (session.lines.at_line_start() && input.front() == kTlsHandshakeRecord) {
+  if (session.lines.at_line_start() && !session.is_tls && input.front() == kTlsHandshakeRecord) {
     say(actions, "554 5.5.1 This port does not start with TLS");
     close_session(session, actions, "TLS on a plain port");
     return 0;

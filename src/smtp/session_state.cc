@@ -65,7 +65,8 @@ uint16_t extensions_of(const SessionRules& rules) {
 SessionState::SessionState(SessionRules session_rules, const SocketAddress& client)
     : rules(std::move(session_rules)),
       client_literal(client.ip.to_literal()),
-      extensions(extensions_of(rules)) {}
+      extensions(extensions_of(rules)),
+      is_tls(rules.begins_in_tls) {}
 
 void ask(SessionState& session, Question question) {
   MAILROOT_ASSERT(session.question == Question::none, "one question at a time");

@@ -83,7 +83,7 @@ struct SessionState {
   Phase phase = Phase::connected;
   Question question = Question::none;
   bool is_extended = false;  // EHLO, not HELO
-  bool is_tls = false;
+  bool is_tls;
   bool talked_early = false;   // octets came before the banner
   bool shutting_down = false;  // 421 at the next safe point
   LineReader lines;

@@ -19,6 +19,9 @@ from raw_client import Raw
 from waiting import WAIT_SECONDS, free_port, own_address, until
 
 
+TORN_LINE_MAX = 1024 * 1024
+
+
 class Skipped(Exception):
     """The scenario cannot be played here; the text says why."""
 
@@ -55,16 +58,20 @@ class World:
 
     def write_server(self, name="default", text="", *, port=None, smart_host=None, relay=True,
                      home=None, delivery="", address=None, default_domain="local.example",
-                     fqdn="mx.local.example"):
-        """A virtual server with what nearly every scenario wants; `text` is YAML added to it."""
+                     fqdn="mx.local.example", binding="", access=""):
+        """A virtual server with what nearly every scenario wants; `text` is YAML added to it,
+        `binding` and `access` are more keys of those flow maps."""
+        more = f", {binding}" if binding else ""
         lines = [f"name: {name}",
                  f"bindings: [{{ address: \"{address or self.address}\","
-                 f" port: {port or self.port} }}]",
+                 f" port: {port or self.port}{more} }}]",
                  f"default_domain: {default_domain}",
                  f"fqdn: {fqdn}",
                  f"home_directory: {home or self.directory / 'homes' / name}"]
-        if relay:
-            lines.append("access: { relay: { allow: [127.0.0.0/8, \"::1\"] } }")
+        allowed = "relay: { allow: [127.0.0.0/8, \"::1\"] }" if relay else ""
+        inside = ", ".join(part for part in (allowed, access) if part)
+        if inside:
+            lines.append("access: { " + inside + " }")
         if smart_host or delivery:
             lines.append("delivery:")
         if smart_host:
@@ -91,7 +98,7 @@ class World:
         return command
 
     def start(self, wrapper=(), wait=True, pass_descriptors=()):
-        self.log_from = len(self.log())
+        self.log_from = self.log_size()
         with open(self.directory / "stderr.txt", "ab") as stderr:
             self.daemon = subprocess.Popen([*wrapper, *self.command()], stderr=stderr,
                                            pass_fds=pass_descriptors)
@@ -103,16 +110,25 @@ class World:
     def is_ready(self):
         if self.daemon.poll() is not None:
             raise AssertionError(f"mailrootd ended with {self.daemon.returncode}: " + self.stderr())
-        log = self.log()[self.log_from:]
+        log = self.log(self.log_from)
         return '"event":"ready"' in log or " ready version" in log
 
     def stderr(self):
         path = self.directory / "stderr.txt"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def log(self):
+    def log(self, from_bytes=0):
+        """Not the whole of it where that may be large."""
         path = self.directory / "log.txt"
-        return path.read_text(errors="replace") if path.exists() else ""
+        if not path.exists():
+            return ""
+        with path.open("rb") as log:
+            log.seek(from_bytes)
+            return log.read().decode(errors="replace")
+
+    def log_size(self):
+        path = self.directory / "log.txt"
+        return path.stat().st_size if path.exists() else 0
 
     def events(self, name=None, **fields):
         """Log lines of this name with these values."""
@@ -147,9 +163,12 @@ class World:
 
     def cut_torn_log_line(self):
         path = self.directory / "log.txt"
-        if path.exists():
-            log = path.read_bytes()
-            os.truncate(path, log.rfind(b"\n") + 1)
+        if not path.exists():
+            return
+        with path.open("rb+") as log:
+            begin = max(0, self.log_size() - TORN_LINE_MAX)
+            log.seek(begin)
+            log.truncate(begin + log.read().rfind(b"\n") + 1)
 
     def memory_bytes(self, field="VmHWM"):
         """Highest (VmHWM) or present (VmRSS) memory of the daemon."""

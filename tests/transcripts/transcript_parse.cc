@@ -85,6 +85,8 @@ void set_rule(SessionRules& rules, std::string_view key, std::string_view value)
       {"offer_etrn", &rules.offer_etrn},
       {"auth_needs_tls", &rules.auth_needs_tls},
       {"requires_authentication", &rules.requires_authentication},
+      {"require_tls", &rules.require_tls},
+      {"begins_in_tls", &rules.begins_in_tls},
   };
   const std::map<std::string_view, std::string*> texts = {
       {"fqdn", &rules.fqdn},

@@ -62,6 +62,7 @@ struct CheckResult {
   std::vector<Problem> problems;
   std::vector<Finding> findings;
   std::vector<std::string> warnings;
+  std::shared_ptr<const ConfigSnapshot> snapshot;  // null when it could not be loaded
   std::string report() const;
 };
 CheckResult check(const std::string& file, const LoadOptions& options);

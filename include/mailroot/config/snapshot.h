@@ -49,11 +49,19 @@ struct Service {
   uint64_t memory_budget_bytes = 0;  // message bodies in memory, all shards; 0 = auto
 };
 
+// What a listener does about TLS. automatic: STARTTLS is offered when there is a certificate.
+enum class ListenerTls : uint8_t { automatic, off, start_tls, required, implicit };
+// legacy: TLS 1.0 and old ciphers, for devices that know nothing else, on that listener alone.
+enum class TlsProfile : uint8_t { standard, legacy };
+
 // all-unassigned is the wildcard of both families.
 struct Binding {
   std::optional<IpAddress> address;  // nothing = all unassigned
   uint16_t port = 25;
+  ListenerTls tls = ListenerTls::automatic;
+  TlsProfile tls_profile = TlsProfile::standard;
   Place place;
+  // The same place to listen at; how it is spoken to there does not count.
   friend bool operator==(const Binding& a, const Binding& b) {
     return a.address == b.address && a.port == b.port;
   }
@@ -73,6 +81,27 @@ struct SmartHost {
   friend bool operator==(const SmartHost&, const SmartHost&) = default;
 };
 
+// TLS towards next hops. inherit: what delivery.security says, for an entry of domains.
+enum class OutboundTls : uint8_t { inherit, off, opportunistic, required, verified };
+
+// automatic: TLS from the first byte on port 465 (RFC 8314 3.3), STARTTLS on every other.
+enum class OutboundHandshake : uint8_t { automatic, start_tls, implicit };
+
+struct Security {
+  OutboundTls tls = OutboundTls::inherit;
+  OutboundHandshake handshake = OutboundHandshake::automatic;
+  std::string ca;                  // PEM file; empty: the system's
+  std::string certificate, key;    // ours, for next hops that ask; PEM files, both or none
+  std::vector<std::string> names;  // of certificates, that count beside the next hop's own
+  friend bool operator==(const Security&, const Security&) = default;
+};
+
+inline Security opportunistic_security() {
+  Security security;
+  security.tls = OutboundTls::opportunistic;
+  return security;
+}
+
 struct Domain {
   std::string name;  // lower case; "*.partner.example" for all subdomains
   DomainType type = DomainType::remote;
@@ -80,13 +109,35 @@ struct Domain {
   std::vector<SmartHost> smart_host;
   bool helo = false;  // HELO instead of EHLO
   QueueFor queue_for = QueueFor::nothing;
+  Security security;
   Place place;
+};
+
+enum class TlsVersion : uint8_t { v1_2, v1_3 };
+// Certificates of clients: whether they are asked for one.
+enum class ClientCertificate : uint8_t { off, ask, required };
+
+struct CertificatePair {
+  std::string certificate, key;  // PEM files; the first with its chain
+  Place place;
+};
+
+// TLS of the listeners.
+struct TlsAccess {
+  std::string certificate, key;             // empty: no TLS
+  std::vector<CertificatePair> additional;  // other key types, other names (SNI)
+  TlsVersion minimum = TlsVersion::v1_2;
+  ClientCertificate client_certificate = ClientCertificate::off;
+  std::string client_ca;                         // PEM file
+  std::vector<std::string> client_fingerprints;  // SHA-256, 64 lower case hexadecimal digits
+  std::vector<std::string> client_names;         // subject names that count; empty: every one
 };
 
 struct Access {
   std::vector<Network> connect_allow, connect_deny;  // empty allow = everybody; deny beats allow
   std::vector<Network> relay_allow;
   std::vector<Network> relay_deny;
+  TlsAccess tls;
 };
 
 struct Delivery {
@@ -109,6 +160,7 @@ struct Delivery {
   std::vector<SmartHost> smart_host;
   bool attempt_direct_delivery_first = false;
   bool reverse_dns_lookup = false;
+  Security security = opportunistic_security();
 };
 
 enum class LogRotation : uint8_t { hourly, daily, weekly, monthly, size, never };
@@ -192,6 +244,11 @@ inline uint64_t drop_quota(const VirtualServer& server) {
   return server.drop_quota_bytes != 0 ? server.drop_quota_bytes
                                       : server.size_limit_bytes * kMessages;
 }
+
+// The binding that a connection to `local` came in by; the wildcard's if none names the address.
+const Binding* find_binding(const VirtualServer& server, const SocketAddress& local);
+// What holds for a next hop: the domain's own words, else delivery.security's.
+Security security_for(const VirtualServer& server, const Domain* domain);
 
 struct ConfigSnapshot {
   Service service;

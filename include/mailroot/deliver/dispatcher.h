@@ -23,6 +23,7 @@
 #include "mailroot/route/router.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/spool/spool.h"
+#include "mailroot/tls/context.h"
 
 namespace mailroot::deliver {
 
@@ -86,6 +87,8 @@ class Dispatcher {
   void use(std::shared_ptr<const config::VirtualServer> settings,
            std::shared_ptr<const route::Router> router);
   // Where later connections log what is said; null: nowhere.
+  // For new connections.
+  void use_tls(std::shared_ptr<const tls::ClientContexts> contexts);
   void use_protocol_log(std::shared_ptr<log::ProtocolLog> protocol_log);
   // A durable message: new, or found by the scan (then with its letters). Never waits; its first
   // attempt starts in this loop turn when its destination is free.

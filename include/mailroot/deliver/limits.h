@@ -21,7 +21,9 @@ inline constexpr uint32_t kNoticesAtOnce = 16;             // delay and expiry r
 
 inline constexpr Duration kResolveTimeout = std::chrono::seconds(30);
 inline constexpr Duration kDeadHostRest = std::chrono::minutes(1);
-inline constexpr Duration kIdleKeep = std::chrono::seconds(2);  // an unused connection
+inline constexpr Duration kBrokenTlsRest = std::chrono::minutes(30);
+inline constexpr Duration kHandshakeTimeout = std::chrono::seconds(60);  // of TLS
+inline constexpr Duration kIdleKeep = std::chrono::seconds(2);           // an unused connection
 inline constexpr Duration kConnectionLifetime = std::chrono::minutes(5);
 inline constexpr size_t kTracedLineMax = 1024;  // of a command or reply in the protocol log
 inline constexpr Duration kStopGrace = std::chrono::seconds(5);    // for a final reply

@@ -21,6 +21,8 @@ struct ReceivedFacts {
   std::optional<std::string_view> client_host = std::nullopt;
   std::string_view by_host;                                         // our FQDN
   smtp::ExtendedProtocol protocol = smtp::ExtendedProtocol::esmtp;  // WITH (RFC 3848, 6531)
+  // Of a connection in TLS: the cipher suite's registered name (RFC 8314 4.3), the version.
+  std::string_view tls_cipher = {}, tls_version = {};
   std::string_view queue_id;
   // Set only when the message has exactly one recipient: more would reveal blind copies.
   const smtp::Mailbox* only_recipient = nullptr;

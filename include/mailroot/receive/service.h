@@ -18,6 +18,7 @@
 #include "mailroot/receive/session_list.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/spool/spool.h"
+#include "mailroot/tls/context.h"
 
 namespace mailroot::receive {
 
@@ -31,6 +32,8 @@ struct Counters {
   std::atomic<uint64_t> recipients_refused{0};
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> messages_refused{0};
+  std::atomic<uint64_t> tls_sessions{0};  // handshakes done
+  std::atomic<uint64_t> tls_failures{0};
   Histogram acceptance{kLatencyBounds};  // end of data to 250; the shard's own thread only
 };
 
@@ -47,13 +50,17 @@ class Service {
   virtual std::optional<std::string> refusal(const SocketAddress& local,
                                              const SocketAddress& peer) const = 0;
   // Nothing when mail for `recipient` may be taken from `client`, else the whole reply.
+  // `authenticated`: the client has shown who it is, by a certificate or by AUTH.
   virtual std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient,
-                                                   const IpAddress& client) const = 0;
+                                                   const IpAddress& client,
+                                                   bool authenticated) const = 0;
   // Nothing when access.connect lets `client` be here, else the whole reply to its MAIL: asked each
   // time, so that a right that was revoked ends with the transaction (decisions 30).
   virtual std::optional<std::string> access_refusal(const IpAddress& client) const = 0;
   // On access.relay.allow: a client that submits mail (stamp_headers: auto).
   virtual bool is_relay_client(const IpAddress& client) const = 0;
+  // For new connections; without a context there is no TLS.
+  virtual tls::ServerTls tls() const = 0;
   virtual dns::Resolver& resolver() = 0;
   // ETRN: begins to send what is kept for this domain ("@": and those below it) on all shards.
   // Nothing, or the whole reply that refuses it.

@@ -25,6 +25,7 @@ struct SessionView {
   Instant opened{};
   SessionStage stage = SessionStage::greeting;
   std::string client_name;  // as it called itself
+  std::string tls;          // "TLSv1.3"; empty: in clear text
   uint64_t messages = 0;    // accepted
   uint64_t bytes = 0;       // received
 };

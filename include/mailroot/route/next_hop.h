@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,12 +24,14 @@ struct NextHop {
   uint16_t port = 25;                          // for `domain`
   std::vector<config::SmartHost> smart_hosts;  // ports filled in
   bool hello_only = false;                     // HELO instead of EHLO
+  // What its entry of domains says beside delivery.security; nothing: that holds.
+  std::optional<config::Security> own_security;
   bool on_request = false;  // kept until `domain`, which is then always set, asks by ETRN
 
   // "drop", "smart:[1.2.3.4]:25;relay.example:587", "mx:example.com",
   // "direct:example.com;smart:..." A port other than 25 is appended to the domain; HELO-only ends
-  // in ";helo". What is kept until asked for begins with "etrn:example.com;". Stable: it appears in
-  // logs and in the control protocol.
+  // in ";helo". TLS of its own is named: ";tls=required;ca=/path". What is kept until asked for
+  // begins with "etrn:example.com;". Stable: it appears in logs and in the control protocol.
   std::string key() const;
   friend bool operator==(const NextHop&, const NextHop&) = default;
 };

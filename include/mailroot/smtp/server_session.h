@@ -32,6 +32,8 @@ struct SessionRules {
   uint32_t hop_limit = 30;  // checked by the driver on content, kept here for reply
   bool normalise_bare_line_feed = false;  // false: 5yz on bare CR or LF in data
   bool offer_start_tls = false;
+  bool require_tls = false;    // no mail before STARTTLS: 530 5.7.0 (RFC 3207 4)
+  bool begins_in_tls = false;  // implicit TLS: the driver has shaken hands before greet()
   bool offer_etrn = false;
   sasl::Mechanisms auth_mechanisms;      // empty: no AUTH; -PLUS and EXTERNAL need bind_channel()
   bool auth_needs_tls = true;            // neither offered nor taken in clear

@@ -31,7 +31,11 @@ ConfigSnapshot sketch(const std::vector<ServerSketch>& servers) {
     int line = 1;
     for (const auto& text : server.bindings) {
       const BindingKey binding = key(text);
-      out->bindings.push_back({binding.address, binding.port, {server.id + ".yaml", line++, 1}});
+      Binding made;
+      made.address = binding.address;
+      made.port = binding.port;
+      made.place = {server.id + ".yaml", line++, 1};
+      out->bindings.push_back(std::move(made));
       out->content_digest += "," + text;
     }
     snapshot.servers.push_back(std::move(out));

@@ -268,9 +268,8 @@ TEST_CASE("keys of later versions may only be off") {
       "access:\n"
       "  relay: { authenticated: true }\n"
       "  authentication: { anonymous: true, mechanisms: [], users: '', require_tls: true }\n"
-      "  tls: {}\n  proxy_protocol: []\n"
-      "delivery: { security: { tls: off, authentication: none, ca: '' } }\n"
-      "domains: [{ name: b.example, type: remote, security: {} }]\n"
+      "  proxy_protocol: []\n"
+      "delivery: { security: { authentication: none } }\n"
       "routes: []\ndkim: []\n";
   CHECK(problem_of(off).empty());
   const auto refused = [](std::string_view text, std::string_view place_and_key) {
@@ -286,14 +285,42 @@ TEST_CASE("keys of later versions may only be off") {
           "2:36: access.authentication.users");
   refused("access: { authentication: { anonymous: false } }\n",
           "2:40: access.authentication.anonymous");
-  refused("access: { tls: { certificate: a, key: b } }\n", "2:16: access.tls");
   refused("access: { proxy_protocol: [10.0.0.0/8] }\n", "2:27: access.proxy_protocol");
-  refused("delivery: { security: { tls: opportunistic } }\n", "2:30: delivery.security.tls");
   refused("dkim: [{ domain: a.example }]\n", "2:7: dkim");
   refused("routes: [{ sender: a.example }]\n", "2:9: routes");
-  CHECK(problems_of_server("bindings: [{address: 127.0.0.1, port: 465, tls: implicit}]\n")[0] ==
-        "a.yaml:1:49: bindings[0].tls: not available in this version; found \"implicit\"; "
-        "allowed: off");
+}
+
+TEST_CASE("TLS: what belongs together") {
+  CHECK(problem_of("access: { tls: { certificate: a.pem, key: a.key, minimum: TLSv1.3,\n"
+                   "  additional: [{ certificate: b.pem, key: b.key }],\n"
+                   "  client_certificate: ask, client_ca: ca.pem, client_names: [printer] } }\n"
+                   "delivery: { security: { tls: verified, ca: ca.pem, names: [mx.b.example],\n"
+                   "  certificate: c.pem, key: c.key } }\n"
+                   "domains: [{ name: b.example, type: remote, security: { tls: required } }]\n")
+            .empty());
+  CHECK(problem_of("access: { tls: { certificate: a.pem } }\n")
+            .contains("access.tls.certificate: needs access.tls.key beside it"));
+  CHECK(problem_of("access: { tls: { key: a.pem } }\n").contains("needs access.tls.certificate"));
+  CHECK(problem_of("delivery: { security: { certificate: a.pem } }\n")
+            .contains("delivery.security.certificate: needs delivery.security.key"));
+  CHECK(problem_of("access: { tls: { additional: [{ certificate: b.pem, key: b.key }] } }\n")
+            .contains("access.tls.additional: needs access.tls.certificate"));
+  CHECK(problem_of("access: { tls: { client_certificate: required } }\n")
+            .contains("needs access.tls.client_ca or access.tls.client_fingerprints"));
+  CHECK(problem_of("access: { tls: { client_fingerprints: [abc] } }\n")
+            .contains("access.tls.client_fingerprints[0]"));
+  CHECK(problem_of("access: { tls: { minimum: TLSv1.0 } }\n").contains("TLSv1.2 | TLSv1.3"));
+  CHECK(problem_of("delivery: { security: { tls: dane } }\n")
+            .contains("off | opportunistic | required | verified"));
+  CHECK(problem_of("domains: [{ name: a.example, type: alias, security: { tls: off } }]\n")
+            .contains("an alias has no settings of its own"));
+  for (const std::string_view mode : {"starttls", "required", "implicit"}) {
+    CAPTURE(mode);
+    const std::string binding =
+        fmt::format("bindings: [{{ address: 127.0.0.1, port: 465, tls: {} }}]\n", mode);
+    CHECK(problems_of_server(binding).front().contains(
+        "bindings[0].tls: needs a certificate: set access.tls.certificate and access.tls.key"));
+  }
 }
 
 TEST_CASE("values that contradict each other") {

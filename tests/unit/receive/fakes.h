@@ -222,7 +222,10 @@ class FakeService final : public Service {
     return "459 4.7.1 Node " + domain + " not allowed";
   }
   std::vector<std::string> asked_for;
-  std::optional<std::string> relay_refusal(const smtp::Mailbox&, const IpAddress&) const override {
+  tls::ServerTls tls_now;
+  tls::ServerTls tls() const override { return tls_now; }
+  std::optional<std::string> relay_refusal(const smtp::Mailbox&, const IpAddress&,
+                                           bool) const override {
     return recipient_refusal;
   }
   std::optional<std::string> access_refusal(const IpAddress&) const override {
