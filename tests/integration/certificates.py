@@ -20,7 +20,8 @@ def openssl(*arguments):
     return done.stdout
 
 
-def make(world, stem, names=("mx.local.example",), issuer=None, rsa=False, days=30, authority=False):
+def make(world, stem, names=("mx.local.example",), issuer=None, rsa=False, days=30,
+         authority=False):
     """Signed by `issuer`, or by itself."""
     certificate = world.directory / f"{stem}.pem"
     key = world.directory / f"{stem}.key"

@@ -8,8 +8,8 @@ from waiting import own_address
 
 
 class TlsNextHop:
-    """Serves one connection a thread. `offers`: the EHLO keywords; `on_start_tls`: what happens after
-    220: handshake, refuse (454 instead), garbage, close, or inject (a reply in clear behind it)."""
+    """Serves one connection a thread. `offers`: the EHLO keywords; `on_start_tls`: what happens
+    after 220: handshake, refuse (454 instead), garbage, close, inject (a reply in clear)."""
 
     def __init__(self, world, identity, *, offers=("STARTTLS", "PIPELINING"), implicit=False,
                  on_start_tls="handshake", client_ca=None, versions=None):

@@ -198,7 +198,7 @@ def scenario_a_renewed_certificate_is_used_by_itself(world):
     before = certificate_of(world)
     certificates.make(world, "server")
     until(lambda: certificate_of(world) != before, "the renewed certificate is shown")
-    assert world.events("certificate", result="renewed")
+    world.wait_for_event("certificate", result="renewed")
     # Files that are no good: the old ones stay, and the log says why.
     now = certificate_of(world)
     identity.certificate.write_text("no certificate\n")
