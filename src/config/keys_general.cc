@@ -1,6 +1,8 @@
 // The keys of a virtual server file: identity, bindings, connections, access.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kinds.h"
 
 namespace mailroot::config {
@@ -95,6 +97,56 @@ std::optional<std::string> parse_subject(const std::string& text) {
   return text;
 }
 
+template <class T>
+auto in_auth(T Authentication::* field) {
+  return DeepMember<VS, Access, Authentication, T>{&VS::access, &Access::authentication, field};
+}
+
+constexpr sasl::Mechanism kOfferable[] = {
+    sasl::Mechanism::plain, sasl::Mechanism::login, sasl::Mechanism::scram_sha_256,
+    sasl::Mechanism::scram_sha_256_plus, sasl::Mechanism::external};
+
+std::string print_mechanisms(const sasl::Mechanisms& mechanisms) {
+  std::string out;
+  for (const sasl::Mechanism mechanism : kOfferable) {
+    if (!mechanisms.has(mechanism)) continue;
+    out += (out.empty() ? "" : ", ") + std::string(to_string(mechanism));
+  }
+  return "[" + out + "]";
+}
+
+Value<VS> mechanisms() {
+  std::string names;
+  for (const sasl::Mechanism mechanism : kOfferable) {
+    names += (names.empty() ? "" : " ") + std::string(to_string(mechanism));
+  }
+  const std::string entry = "these words: " + names;
+  const std::string type = list_type(entry, 0, std::size(kOfferable));
+  const auto read = [entry, type](const Node& node,
+                                  Context& context) -> std::optional<sasl::Mechanisms> {
+    if (node.kind != Node::Kind::list) {
+      context.complain_wrong_type(node, type);
+      return std::nullopt;
+    }
+    sasl::Mechanisms out;
+    for (size_t i = 0; i < node.size(); ++i) {
+      const Context::Step step(context, i);
+      const Node& word = node.items[i];
+      const auto found =
+          word.kind == Node::Kind::scalar ? sasl::find_mechanism(word.text) : std::nullopt;
+      if (found && std::ranges::find(kOfferable, *found) != std::end(kOfferable)) {
+        out.add(*found);
+      } else {
+        context.complain_wrong_type(word, entry);
+      }
+    }
+    return out;
+  };
+  auto value = single(in_auth(&Authentication::mechanisms), type, read, print_mechanisms);
+  value.shape = Shape::list;
+  return value;
+}
+
 std::string explain_default_domain(const Node& node) {
   if (node.kind == Node::Kind::list) {
     return "there is exactly one; further local domains are entries of domains, type: alias";
@@ -165,7 +217,13 @@ const KeyTable<Binding>& binding_keys() {
        Reload::new_sessions,
        "legacy: TLS 1.0 and old ciphers, for devices that know nothing else, on this listener "
        "alone."},
-      {"authentication", not_yet<Binding>({"off"}), Reload::live, "AUTH on this listener."},
+      {"authentication",
+       choice(at(&Binding::authentication), {{"off", ListenerAuth::off},
+                                             {"tls", ListenerAuth::tls},
+                                             {"clear", ListenerAuth::clear}}),
+       Reload::new_sessions,
+       "AUTH on this listener, if access.authentication.users is set. clear: also outside TLS, if "
+       "access.authentication.require_tls is false."},
   });
   return table;
 }
@@ -211,15 +269,19 @@ std::vector<Key<VS>> access_keys() {
        "Who may send to foreign domains. Closed unless listed."},
       {"access.relay.deny", networks(at(&VS::access, &Access::relay_deny)), Reload::live,
        "Exceptions; beats allow."},
-      {"access.relay.authenticated", not_yet<VS>({"true", "false"}), Reload::live,
-       "Who authenticates may send to foreign domains."},
-      {"access.authentication.anonymous", not_yet<VS>({"true"}), Reload::live,
-       "Clients need not authenticate."},
-      {"access.authentication.mechanisms", not_yet<VS>({"[]"}), Reload::live,
-       "SASL mechanisms offered."},
-      {"access.authentication.users", not_yet<VS>({"\"\""}), Reload::live, "File of users."},
-      {"access.authentication.require_tls", not_yet<VS>({"false", "true"}), Reload::live,
-       "AUTH only inside TLS."},
+      {"access.relay.authenticated", boolean(at(&VS::access, &Access::relay_authenticated)),
+       Reload::live, "Who authenticates may send to foreign domains."},
+      {"access.authentication.anonymous", boolean(in_auth(&Authentication::anonymous)),
+       Reload::new_sessions,
+       "Mail is taken from clients that have not logged in. false: 530 to their MAIL."},
+      {"access.authentication.mechanisms", mechanisms(), Reload::new_sessions,
+       "What is offered, as far as the connection allows: -PLUS needs TLS, EXTERNAL a client's "
+       "certificate."},
+      {"access.authentication.users", file(in_auth(&Authentication::users_file)), Reload::live,
+       "File of users, kept by mailrootctl user; read again at each reload. \"\": nobody can log "
+       "in."},
+      {"access.authentication.require_tls", boolean(in_auth(&Authentication::require_tls)),
+       Reload::new_sessions, "AUTH only inside TLS."},
       {"access.tls.certificate", file(in_tls(&TlsAccess::certificate)), Reload::live,
        "PEM file: certificate and chain, the own one first. Read again when the file changes."},
       {"access.tls.key", file(in_tls(&TlsAccess::key)), Reload::live,

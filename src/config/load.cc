@@ -13,6 +13,7 @@
 #include "record.h"
 #include "server_checks.h"
 #include "source_text.h"
+#include "users_file.h"
 
 namespace mailroot::config {
 
@@ -26,6 +27,13 @@ std::string digest_of(std::string_view text) {
   uint64_t hash = 0xcbf29ce484222325;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   return fmt::format("{:016x}-{}", hash, text.size());
+}
+
+// Other users are other settings.
+std::string users_digest(const VirtualServer& server) {
+  const Authentication& authentication = server.access.authentication;
+  if (authentication.users == nullptr) return authentication.users_trouble;
+  return std::string(sasl::as_text(authentication.users->digest()));
 }
 
 void complete(VirtualServer& server, const MachineNames& names) {
@@ -192,8 +200,9 @@ class Loader {
     if (!read_file(server_keys(), context, server)) return;
     complete(server, names_);
     for (auto& warning : context.take_warnings()) snapshot_.warnings.push_back(std::move(warning));
+    users_files_.read(server, problems_, snapshot_.warnings);
     check_server(server, context, snapshot_.warnings);
-    server.content_digest = digest_of(render_effective(server));
+    server.content_digest = digest_of(render_effective(server) + users_digest(server));
     servers.emplace(server.id, std::move(server));
   }
 
@@ -210,6 +219,7 @@ class Loader {
   const std::map<std::string, std::optional<std::string>>& instead_;
   MachineNames names_;
   ProblemList problems_;
+  UsersFiles users_files_;
   ConfigSnapshot snapshot_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
@@ -127,6 +128,24 @@ void warn(const VirtualServer& server, const Context& context, const std::string
                                  context.place_of_key(key).to_string(), key, text, server.id));
 }
 
+void warn_of_authentication(const VirtualServer& server, const Context& context,
+                            std::vector<std::string>& warnings) {
+  const Authentication& settings = server.access.authentication;
+  const bool has_users = !settings.users_file.empty();
+  if (!settings.anonymous && !has_users) {
+    warn(server, context, "access.authentication.anonymous",
+         "is false, and without access.authentication.users nobody can log in: no mail is taken",
+         warnings);
+  }
+  const bool wants_clear = std::ranges::any_of(server.bindings, [](const Binding& binding) {
+    return binding.authentication == ListenerAuth::clear;
+  });
+  if (wants_clear && settings.require_tls && has_users) {
+    warn(server, context, "access.authentication.require_tls",
+         "is true: also bindings with authentication: clear offer AUTH inside TLS only", warnings);
+  }
+}
+
 }  // namespace
 
 void check_server(const VirtualServer& server, Context& context,
@@ -136,6 +155,7 @@ void check_server(const VirtualServer& server, Context& context,
   check_domains(server, context);
   check_sizes(server, context);
   check_outbound_bind(server, context);
+  warn_of_authentication(server, context, warnings);
   const Delivery& delivery = server.delivery;
   if (delivery.delay_notification >= delivery.expiration) {
     warn(server, context, "delivery.delay_notification",

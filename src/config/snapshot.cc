@@ -20,6 +20,16 @@ std::string SmartHost::to_string() const {
   return out;
 }
 
+sasl::Mechanisms usual_mechanisms() {
+  using sasl::Mechanism;
+  sasl::Mechanisms mechanisms;
+  for (const Mechanism mechanism : {Mechanism::plain, Mechanism::login, Mechanism::scram_sha_256,
+                                    Mechanism::scram_sha_256_plus}) {
+    mechanisms.add(mechanism);
+  }
+  return mechanisms;
+}
+
 const Binding* find_binding(const VirtualServer& server, const SocketAddress& local) {
   const Binding* wildcard = nullptr;
   for (const Binding& binding : server.bindings) {

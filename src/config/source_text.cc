@@ -63,7 +63,14 @@ std::string find_bad_octet(std::string_view line, size_t& column) {
 
 }  // namespace
 
-std::expected<std::string, Problem> read_source(const std::string& file) {
+bool is_open_to_others(const std::string& file) {
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  return (status.permissions() & std::filesystem::perms::others_read) !=
+         std::filesystem::perms::none;
+}
+
+std::expected<std::string, Problem> read_source(const std::string& file, size_t size_max) {
   std::error_code error;
   const auto status = std::filesystem::status(file, error);
   if (status.type() == std::filesystem::file_type::not_found) {
@@ -75,12 +82,13 @@ std::expected<std::string, Problem> read_source(const std::string& file) {
   errno = 0;
   std::ifstream stream(file, std::ios::binary);
   if (!stream) return about_file(file, fmt::format("cannot be read: {}", std::strerror(errno)));
-  std::string text(kFileSizeMax + 1, '\0');
+  const uintmax_t size = std::filesystem::file_size(file, error);
+  std::string text(error || size >= size_max ? size_max + 1 : size + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (stream.bad()) return about_file(file, fmt::format("cannot be read: {}", strerror(errno)));
   text.resize(static_cast<size_t>(stream.gcount()));
-  if (text.size() > kFileSizeMax) {
-    return about_file(file, fmt::format("is larger than {} KiB", kFileSizeMax / kKiB));
+  if (text.size() > size_max) {
+    return about_file(file, fmt::format("is larger than {} KiB", size_max / kKiB));
   }
   return text;
 }

@@ -20,6 +20,11 @@ std::vector<Finding> startability(const ConfigSnapshot& snapshot) {
     if (found == shared.end()) continue;
     findings.push_back({server->id, server->place, "home_directory", found->second});
   }
+  for (const auto& server : snapshot.servers) {
+    const std::string& trouble = server->access.authentication.users_trouble;
+    if (trouble.empty()) continue;
+    findings.push_back({server->id, server->place, "access.authentication.users", trouble});
+  }
   // As if all were told to start, so that a server without autostart is checked too.
   PlanConditions conditions;
   for (const auto& server : snapshot.servers) conditions.start.insert(server->id);

@@ -160,6 +160,23 @@ task<std::string> run_connections(Supervisor& supervisor, const Command& command
   co_return closed;
 }
 
+std::string run_bans(Supervisor& supervisor, const Command& command, Right right) {
+  const std::string verb = command.word(1);
+  if (verb == "list") {
+    std::string out;
+    const auto bans = supervisor.login_bans(option(command, "server"));
+    for (const server::LoginBan& ban : bans) out += line_of(to_json(ban));
+    return out + "250 " + std::to_string(bans.size()) + " bans\n";
+  }
+  const std::string who = command.word(2);
+  if (verb != "end" || who.empty()) return failure("bans knows list, and end with who or all");
+  if (right != Right::change) return "530 you may look, but not change\n";
+  const size_t ended =
+      supervisor.clear_login_bans(option(command, "server"), who == "all" ? "" : who);
+  if (ended == 0 && who != "all") return failure(who + " is not banned");
+  return "250 " + std::to_string(ended) + " ended\n";
+}
+
 task<std::string> show_message(Supervisor& supervisor, const Command& command) {
   const auto id = parse_queue_id(command.word(2));
   if (!id) co_return failure("a queue id has 20 characters, 0-9 and A-F");
@@ -340,6 +357,7 @@ task<std::string> run_command(reactor::Reactor& control, Supervisor& supervisor,
     auto reply = co_await run_connections(supervisor, command, right);
     co_return reply;
   }
+  if (verb == "bans") co_return run_bans(supervisor, command, right);
   if (verb == "metrics") {
     auto reply = co_await show_metrics(control, supervisor);
     co_return reply;
@@ -351,7 +369,7 @@ task<std::string> run_command(reactor::Reactor& control, Supervisor& supervisor,
   const bool changes_state =
       verb == "start" || verb == "stop" || verb == "pause" || verb == "continue";
   if (verb != "reload" && !changes_state) {
-    co_return "500 unknown command; known: status servers queue destinations connections "
+    co_return "500 unknown command; known: status servers queue destinations connections bans "
               "metrics start stop pause continue reload\n";
   }
   if (right != Right::change) co_return "530 you may look, but not change\n";

@@ -171,11 +171,20 @@ ordered_json to_json(const server::OpenConnection& connection, Instant now, Wall
   if (connection.name.direction == server::Direction::in) {
     out["local"] = connection.local;
     out["helo"] = connection.hello;
+    if (!connection.user.empty()) out["user"] = connection.user;
   } else {
     out["host"] = connection.host;
     out["destination"] = connection.destination;
   }
   return out;
+}
+
+ordered_json to_json(const server::LoginBan& ban) {
+  return {{"server", ban.server},
+          {"kind", ban.is_address ? "address" : "user"},
+          {"who", ban.who},
+          {"failures", ban.failures},
+          {"until", message::iso_time(ban.until)}};
 }
 
 ordered_json to_json(const server::MessageDetail& detail, Instant now, WallTime wall) {

@@ -14,6 +14,7 @@ nlohmann::ordered_json to_json(const server::QueuedMessage& message, Instant now
 nlohmann::ordered_json to_json(const server::DestinationSum& sum, Instant now);
 nlohmann::ordered_json to_json(const server::OpenConnection& connection, Instant now,
                                WallTime wall);
+nlohmann::ordered_json to_json(const server::LoginBan& ban);
 nlohmann::ordered_json to_json(const server::MessageDetail& detail, Instant now, WallTime wall);
 
 }  // namespace mailroot::control

@@ -49,6 +49,8 @@ constexpr ServerSeries kMessagesRefused[] = {{"", count<&S::messages_refused>}};
 constexpr ServerSeries kBytes[] = {{"", count<&S::bytes>}};
 constexpr ServerSeries kRecipients[] = {{R"(outcome="accepted")", count<&S::recipients>},
                                         {R"(outcome="refused")", count<&S::recipients_refused>}};
+constexpr ServerSeries kLogins[] = {{R"(outcome="accepted")", count<&S::logins>},
+                                    {R"(outcome="refused")", count<&S::logins_failed>}};
 constexpr ServerSeries kAttempts[] = {{"", count<&S::attempts>}};
 constexpr ServerSeries kDeliveries[] = {{R"(outcome="delivered")", count<&S::delivered>},
                                         {R"(outcome="deferred")", count<&S::deferred>},
@@ -86,6 +88,7 @@ constexpr ServerFamily kServerFamilies[] = {
      kMessagesRefused},
     {"mailroot_received_bytes_total", "Content of messages accepted.", counter, kBytes},
     {"mailroot_recipients_total", "Recipients named by clients, by outcome.", counter, kRecipients},
+    {"mailroot_logins_total", "Attempts of clients to authenticate, by outcome.", counter, kLogins},
     {"mailroot_delivery_attempts_total", "Transactions tried with next hops.", counter, kAttempts},
     {"mailroot_deliveries_total", "Outcomes of recipients tried, by outcome.", counter,
      kDeliveries},

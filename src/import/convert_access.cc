@@ -225,15 +225,16 @@ void convert_authentication(ServerContext& context) {
   if ((flags & kAnonymous) == 0) {
     context.yaml.set_off("access.authentication.anonymous", "false", as_comment(*setting));
     context.hold(*setting,
-                 "IIS served only clients that logged in; this version cannot ask for that, so "
-                 "everybody could send to local domains and who is listed could relay");
+                 "IIS served only clients that logged in, and there are no users yet: mailrootctl "
+                 "user add makes them, then access.authentication.anonymous: false asks for them");
   } else {
     context.carry(*setting, "access.authentication.anonymous", "true");
   }
   if ((flags & kBasic) != 0) {
     context.yaml.set_off("access.authentication.mechanisms", "[PLAIN, LOGIN]", "AuthBasic");
     context.remark(Verdict::not_carried, *setting,
-                   "AuthBasic: clients cannot authenticate in this version (no AUTH in EHLO)");
+                   "AuthBasic: passwords of Windows accounts do not come along; mailrootctl user "
+                   "add makes users");
   }
   if ((flags & kIntegrated) != 0) {
     context.remark(Verdict::not_carried, *setting,

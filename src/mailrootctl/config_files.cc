@@ -83,8 +83,24 @@ std::expected<void, std::string> ConfigDirectory::create(const std::string& name
     status.st_gid = ::getegid();
     status.st_mode = 0644;
   }
+  return create_like(name, text, status);
+}
+
+std::expected<void, std::string> ConfigDirectory::create_secret(const std::string& name,
+                                                                std::string_view text,
+                                                                gid_t group) {
+  struct stat status{};
+  status.st_uid = ::geteuid();
+  status.st_gid = group;
+  status.st_mode = 0640;
+  return create_like(name, text, status);
+}
+
+std::expected<void, std::string> ConfigDirectory::create_like(const std::string& name,
+                                                              std::string_view text,
+                                                              const struct stat& like) {
   std::string temporary;
-  const auto file = write_temporary(text, status, temporary);
+  const auto file = write_temporary(text, like, temporary);
   if (!file) return std::unexpected(file.error());
   if (::renameat2(directory_.number(), temporary.c_str(), directory_.number(), name.c_str(),
                   RENAME_NOREPLACE) != 0) {

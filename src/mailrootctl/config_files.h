@@ -2,6 +2,8 @@
 // one. Errors are sentences.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <expected>
 #include <string>
 #include <string_view>
@@ -23,6 +25,9 @@ class ConfigDirectory {
   // is there is never overwritten.
   std::expected<void, std::string> create(const std::string& name, std::string_view text,
                                           const std::string& like);
+  // The same for what only its owner and this group may read.
+  std::expected<void, std::string> create_secret(const std::string& name, std::string_view text,
+                                                 gid_t group);
   // A new text for a file that still has `old_text`. Owner and mode stay.
   std::expected<void, std::string> replace(const std::string& name, std::string_view old_text,
                                            std::string_view text);
@@ -32,6 +37,8 @@ class ConfigDirectory {
 
  private:
   ConfigDirectory() = default;
+  std::expected<void, std::string> create_like(const std::string& name, std::string_view text,
+                                               const struct stat& like);
   std::expected<Descriptor, std::string> write_temporary(std::string_view text,
                                                          const struct stat& like,
                                                          std::string& name);

@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   add_trace(app, settings, code);
   add_changing(app, settings, code);
   add_server(app, settings, code);
+  add_user(app, settings, code);
   add_import(app, settings, code);
   std::vector<std::string> words = shield_words(argc, argv);
   std::reverse(words.begin(), words.end());  // as App::parse wants them

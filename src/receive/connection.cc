@@ -57,10 +57,25 @@ void set_tls_rules(smtp::SessionRules& rules, config::ListenerTls mode, bool has
       has_certificate && mode != ListenerTls::off && mode != ListenerTls::implicit;
 }
 
+void set_auth_rules(smtp::SessionRules& rules, const config::Authentication& settings,
+                    const config::Binding& binding) {
+  using sasl::Mechanism;
+  rules.requires_authentication = !settings.anonymous;
+  if (binding.authentication == config::ListenerAuth::off) return;
+  if (settings.users != nullptr) {
+    rules.auth_mechanisms = settings.mechanisms;
+  } else if (settings.mechanisms.has(Mechanism::external)) {  // needs no users
+    rules.auth_mechanisms.add(Mechanism::external);
+  }
+  rules.auth_needs_tls =
+      settings.require_tls || binding.authentication != config::ListenerAuth::clear;
+}
+
 smtp::SessionRules rules_of(const config::VirtualServer& settings, const config::Binding& binding,
                             bool has_certificate, bool record_exchanges) {
   smtp::SessionRules rules;
   set_tls_rules(rules, binding.tls, has_certificate);
+  set_auth_rules(rules, settings.access.authentication, binding);
   rules.record_exchanges = record_exchanges;
   rules.fqdn = settings.fqdn;
   rules.banner = settings.banner;
@@ -276,6 +291,7 @@ SessionView Connection::view() const {
   out.opened = opened_;
   out.client_name = session_.client_name();
   if (tls_ != nullptr && tls_->engine().is_open()) out.tls = tls_->engine().version();
+  out.user = session_.user();
   out.messages = session_.messages_accepted();
   out.bytes = bytes_in_;
   if (session_.content_is_streaming()) {
@@ -340,6 +356,7 @@ void Connection::log_end() {
     if (tls_->engine().is_resumed()) event.with("tls_resumed", "yes");
   }
   if (tls_identity_) event.with("certificate", *tls_identity_);
+  if (!session_.user().empty()) event.with("user", session_.user());
   event.with("reason", end_reason_.empty() ? "quit" : end_reason_);
   service_.log().write(std::move(event));
 }

@@ -42,15 +42,21 @@ class Connection final : OpenSession {
 
   void finish_message();
   bool has_shown_certificate() const { return tls_identity_.has_value(); }
-  // Of mail that it may send to foreign domains.
-  bool is_submitter() const {
-    return has_shown_certificate() || service_.is_relay_client(peer_.ip);
-  }
   std::string_view stop_reason() const;
   reactor::Wait input_wait();
   void answer(const smtp::Answer& answer);
   void begin_content();
   std::optional<std::string> mail_refusal();
+  reactor::task<void> authenticate();
+  void accept_login(const sasl::User* user, const std::string& name);
+  reactor::task<void> accept_certificate(std::string wanted);
+  reactor::task<void> refuse_login(std::string user, std::string_view reason);
+  std::optional<std::string> user_refusal() const;
+  bool is_authenticated() const { return has_shown_certificate() || !session_.user().empty(); }
+  // Of mail that it may send to foreign domains.
+  bool is_submitter() const { return is_authenticated() || service_.is_relay_client(peer_.ip); }
+  std::string time_of(Instant when) const;
+  std::string nonce();
   reactor::task<void> look_up_client();
   bool append(ByteView piece);
   bool release_header(bool is_whole);
@@ -84,6 +90,8 @@ class Connection final : OpenSession {
   std::unique_ptr<spool::Draft> draft_;
   std::optional<message::HeaderScan> header_scan_;
   std::optional<std::string> held_header_;
+  std::string login_verifiers_;  // of the user, when it logged in
+  uint32_t failed_logins_ = 0;
   std::string content_refusal_;  // the reply, once the draft was given up
   std::string end_reason_;
   Instant opened_, waiting_since_, content_began_{};

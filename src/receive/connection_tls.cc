@@ -25,6 +25,7 @@ task<bool> Connection::shake_hands() {
   counters.tls_sessions.fetch_add(1, std::memory_order_relaxed);
   tls_version_ = tls_->engine().version();
   if (auto identity = tls_->engine().peer_identity()) tls_identity_ = std::move(identity->subject);
+  session_.bind_channel({tls_->engine().channel_binding(), {}}, tls_identity_.has_value());
   waiting_since_ = reactor_.now();
   co_return true;
 }

@@ -33,6 +33,21 @@ inline constexpr std::chrono::seconds kMemoryPatienceAtMail{20};
 inline constexpr uint32_t kRefusalsInFlightMax = 256;       // beyond: closed without a word
 inline constexpr std::chrono::minutes kRestLogInterval{1};  // of saying that accept rests
 
+// Failed logins. Failures within the window count together; at the limit the address or the account
+// is banned, and what is refused during a ban does not lengthen it.
+inline constexpr std::chrono::minutes kLoginWindow{15};
+inline constexpr std::chrono::minutes kLoginBan{15};
+inline constexpr uint32_t kLoginFailuresPerAddress = 10;
+inline constexpr uint32_t kLoginFailuresPerAccount = 20;
+inline constexpr uint32_t kLoginFailuresPerSession = 3;            // then 421
+inline constexpr std::chrono::milliseconds kLoginDelayFirst{250};  // doubled with each failure
+inline constexpr uint32_t kLoginDelayDoublingsMax = 3;
+inline constexpr std::chrono::seconds kLoginDelayMax{2};
+inline constexpr uint8_t kLoginPrefixV6 = 64;            // counts as one address
+inline constexpr size_t kLoginFailuresMax = 50'000;      // addresses, and as many accounts
+inline constexpr size_t kLoginHomesMax = 50'000;         // (user, address) that a login came from
+inline constexpr std::chrono::hours kLoginHomeTime{72};  // during which a ban of the user spares it
+
 // Pickup. A writer that we cannot see (it began before us, or events were lost) is done when its
 // file has rested so long, or has not changed between two looks at least kPickupInterval apart.
 inline constexpr std::chrono::seconds kPickupInterval{1};

@@ -46,7 +46,7 @@ task<void> Connection::ask() {
     }
     case Question::may_relay: {
       auto refusal = service_.relay_refusal(session_.pending_recipient().address, peer_.ip,
-                                            has_shown_certificate());
+                                            is_authenticated());
       auto& counters = service_.counters();
       (refusal ? counters.recipients_refused : counters.recipients)
           .fetch_add(1, std::memory_order_relaxed);
@@ -71,8 +71,8 @@ task<void> Connection::ask() {
       answer(refusal ? rejection(std::move(*refusal)) : smtp::Answer{});
       break;
     }
-    case Question::authenticate:  // never asked: rules_of offers no mechanism
-      answer(rejection("454 4.7.0 Temporary authentication failure"));
+    case Question::authenticate:
+      co_await authenticate();
       break;
     case Question::start_tls:
       co_await start_tls();
@@ -92,6 +92,7 @@ std::optional<std::string> Connection::mail_refusal() {
   if (needs_certificate && !has_shown_certificate()) {
     return "530 5.7.0 A certificate of the client is required, in TLS";
   }
+  if (auto refusal = user_refusal()) return refusal;
   if (auto refusal = service_.spool().refusal()) return refusal;
   if (service_.slabs().is_high()) return kNoMemory;
   return std::nullopt;
@@ -246,16 +247,18 @@ void Connection::log_accepted(const QueueId& id, const smtp::Envelope& envelope,
                               uint64_t size_bytes, Duration commit_time) {
   if (!service_.log().enabled(log::Level::info)) return;
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(commit_time);
-  service_.log().write(log::Event(log::Level::info, "accepted")
-                           .with("server", settings_->id)
-                           .with("queue_id", to_string(id))
-                           .with("peer", peer_.to_string())
-                           .with("helo", session_.client_name())
-                           .with("from", smtp::to_path(envelope.reverse_path))
-                           .with("to", smtp::to_path(envelope.recipients.front().address))
-                           .with("recipients", static_cast<int64_t>(envelope.recipients.size()))
-                           .with("size", static_cast<int64_t>(size_bytes))
-                           .with("commit_us", micros.count()));
+  log::Event event(log::Level::info, "accepted");
+  event.with("server", settings_->id)
+      .with("queue_id", to_string(id))
+      .with("peer", peer_.to_string())
+      .with("helo", session_.client_name());
+  if (!session_.user().empty()) event.with("user", session_.user());
+  event.with("from", smtp::to_path(envelope.reverse_path))
+      .with("to", smtp::to_path(envelope.recipients.front().address))
+      .with("recipients", static_cast<int64_t>(envelope.recipients.size()))
+      .with("size", static_cast<int64_t>(size_bytes))
+      .with("commit_us", micros.count());
+  service_.log().write(std::move(event));
 }
 
 }  // namespace mailroot::receive

@@ -52,6 +52,7 @@ Part inbound(ServerShard& server, const ConnectionName& after, size_t max) {
     one.peer = view.peer.to_string();
     one.local = view.local.to_string();
     one.hello = std::move(view.client_name);
+    one.user = std::move(view.user);
     one.stage = word(view.stage);
     one.since = view.opened;
     one.messages = view.messages;
@@ -124,6 +125,30 @@ std::optional<ConnectionName> ConnectionName::parse(std::string_view text) {
 std::string ConnectionName::to_string() const {
   return server + (direction == Direction::in ? "/in" : "/out") + std::to_string(shard) + "." +
          std::to_string(number);
+}
+
+std::vector<LoginBan> Supervisor::login_bans(const std::string& server) const {
+  const State_& state = *state_;
+  const Instant now = state.control.now();
+  std::vector<LoginBan> out;
+  for (const auto& [id, record] : state.records) {
+    if (record.shared == nullptr || (!server.empty() && server != id)) continue;
+    for (auto& ban : record.shared->login_guard.bans(now)) {
+      out.push_back({id, ban.is_address, std::move(ban.who), ban.failures,
+                     state.control.wall_now() + (ban.until - now)});
+    }
+  }
+  return out;
+}
+
+size_t Supervisor::clear_login_bans(const std::string& server, const std::string& who) {
+  State_& state = *state_;
+  size_t ended = 0;
+  for (const auto& [id, record] : state.records) {
+    if (record.shared == nullptr || (!server.empty() && server != id)) continue;
+    ended += record.shared->login_guard.clear(who, state.control.now());
+  }
+  return ended;
 }
 
 task<ConnectionPage> Supervisor::connections(std::string server,

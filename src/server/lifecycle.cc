@@ -95,6 +95,7 @@ std::function<void(const std::string&)> Supervisor::State_::kept_mail_sender(std
 task<std::expected<std::shared_ptr<ServerShared>, spool::HomeProblem>>
 Supervisor::State_::open_shared(const config::VirtualServer& settings) {
   auto shared = std::make_shared<ServerShared>();
+  shared->login_desk = &login_desk;
   shared->id = settings.id;
   shared->slots =
       queue::make_slot_table([this, id = settings.id](uint16_t shard, const std::string& key) {

@@ -27,4 +27,12 @@ inline constexpr size_t kDestinationsSummedMax = 100'000;  // next hops in one a
 inline constexpr size_t kMetricsSlice = 64;         // virtual servers before others have their turn
 inline constexpr uint64_t kPieceBytes = 64 * 1024;  // of a message, in one answer
 
+// Passwords being checked. A hash of yescrypt takes 16 MiB while it is made.
+inline constexpr size_t kLoginThreadsMax = 2;
+inline constexpr size_t kLoginQueueMax = 100;  // waiting; about two seconds of work
+inline constexpr int kLoginNice = 5;
+inline constexpr uint32_t kLoginPostPauseMicroseconds = 1000;
+inline constexpr std::chrono::minutes kLoginKnownTime{5};  // a right login is not hashed again
+inline constexpr size_t kLoginsKnownMax = 10'000;
+
 }  // namespace mailroot::server

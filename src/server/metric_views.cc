@@ -29,6 +29,8 @@ void take_figures(ServerShard& server, ServerMetrics& out) {
   out.bytes = in.bytes;
   out.recipients = in.recipients;
   out.recipients_refused = in.recipients_refused;
+  out.logins = in.logins;
+  out.logins_failed = in.logins_failed;
   out.acceptance = in.acceptance;
   out.outbound_open = delivery.connections_open;
   out.outbound = delivery.connections;
@@ -52,6 +54,8 @@ void add(ServerMetrics& sum, const ServerMetrics& part) {
                                &ServerMetrics::connections_refused,
                                &ServerMetrics::messages,
                                &ServerMetrics::messages_refused,
+                               &ServerMetrics::logins,
+                               &ServerMetrics::logins_failed,
                                &ServerMetrics::bytes,
                                &ServerMetrics::recipients,
                                &ServerMetrics::recipients_refused,

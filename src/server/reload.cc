@@ -159,6 +159,10 @@ task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanCon
   for (auto& [id, reason] : config::shared_homes(next, at_home)) {
     conditions.cannot_start.emplace(id, std::move(reason));
   }
+  for (const auto& server : next.servers) {
+    const std::string& trouble = server->access.authentication.users_trouble;
+    if (!trouble.empty()) conditions.must_stop.emplace(server->id, trouble);
+  }
   taken_ports.clear();
   for (int round = 0;; ++round) {
     ReloadPlan plan = config::plan_reload(*table, next, conditions);

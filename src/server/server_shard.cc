@@ -126,7 +126,8 @@ std::optional<std::string> ServerShard::access_refusal(const IpAddress& client) 
 std::optional<std::string> ServerShard::relay_refusal(const smtp::Mailbox& recipient,
                                                       const IpAddress& client,
                                                       bool authenticated) const {
-  auto decision = policy_.router->decide(recipient, client, authenticated);
+  const bool counts = authenticated && policy_.settings->access.relay_authenticated;
+  auto decision = policy_.router->decide(recipient, client, counts);
   if (!decision.accepted()) return std::move(decision.reply);
   if (decision.is_local() && policy_.settings->drop_enabled && is_drop_full()) {
     return "452 4.2.2 The Drop directory is full, try again later";

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "content_reading.h"
+#include "login_desk.h"
 #include "mailroot/config/binding_table.h"
 #include "mailroot/config/snapshot.h"
 #include "mailroot/deliver/dispatcher.h"
@@ -28,6 +29,8 @@ struct ServerShared {
   std::string id;
   std::unique_ptr<spool::Home> home;
   receive::Admission admission;
+  receive::LoginGuard login_guard;
+  LoginDesk* login_desk = nullptr;  // of the process
   std::unique_ptr<queue::SlotTable> slots;
   // Makes every shard send what it keeps for a domain. Any thread.
   std::function<void(const std::string& domain)> send_kept;
@@ -73,6 +76,12 @@ class ServerShard final : public receive::Service {
   std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient, const IpAddress& client,
                                            bool authenticated) const override;
   tls::ServerTls tls() const override { return policy_.tls; }
+  reactor::task<result<bool>> check_password(std::shared_ptr<const sasl::Users> users,
+                                             std::string user, std::string password) override {
+    return shared_->login_desk->check(shard_.reactor(), std::move(users), std::move(user),
+                                      std::move(password));
+  }
+  receive::LoginGuard& login_guard() override { return shared_->login_guard; }
   std::optional<std::string> access_refusal(const IpAddress& client) const override;
   bool is_relay_client(const IpAddress& client) const override {
     return policy_.router->is_relay_client(client);

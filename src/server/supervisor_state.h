@@ -120,6 +120,7 @@ struct Supervisor::State_ {
   config::Service service_at_start;  // what is fixed until a restart
   std::shared_ptr<const config::ConfigSnapshot> snapshot;
   std::shared_ptr<const config::BindingTable> table = std::make_shared<config::BindingTable>();
+  LoginDesk login_desk;  // outlives the shards
   std::vector<std::unique_ptr<Shard>> shards;
   std::map<std::string, Record> records;
   std::set<std::string> lacking_space;  // ids: the last start failed for want of it

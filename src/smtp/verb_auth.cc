@@ -74,7 +74,8 @@ sasl::Mechanisms mechanisms_now(const SessionState& session) {
 }
 
 std::string_view authentication_missing(const SessionState& session) {
-  if (!session.rules.requires_authentication || !session.user.empty()) return {};
+  const bool is_known = !session.user.empty() || session.has_certificate_identity;
+  if (!session.rules.requires_authentication || is_known) return {};
   const bool needs_tls = session.rules.auth_needs_tls && !session.is_tls;
   return needs_tls && session.offers(Extension::start_tls)
              ? "530 5.7.0 Must issue a STARTTLS command first"

@@ -190,9 +190,10 @@ class World:
                 self.directory / "control.sock", "--config", self.directory / "mailroot.yaml",
                 *arguments]
 
-    def ctl(self, *arguments, check=True):
+    def ctl(self, *arguments, check=True, text=None):
+        """`text` is its standard input."""
         done = subprocess.run(self.ctl_command(*arguments), capture_output=True, text=True,
-                              timeout=WAIT_SECONDS)
+                              input=text, timeout=WAIT_SECONDS)
         if check:
             assert done.returncode == 0, f"mailrootctl {arguments}: {done.stdout}{done.stderr}"
         return done

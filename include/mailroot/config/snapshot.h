@@ -14,6 +14,8 @@
 #include "mailroot/base/bytes.h"
 #include "mailroot/base/log.h"
 #include "mailroot/base/time.h"
+#include "mailroot/sasl/server.h"
+#include "mailroot/sasl/users.h"
 
 namespace mailroot::config {
 
@@ -53,6 +55,8 @@ struct Service {
 enum class ListenerTls : uint8_t { automatic, off, start_tls, required, implicit };
 // legacy: TLS 1.0 and old ciphers, for devices that know nothing else, on that listener alone.
 enum class TlsProfile : uint8_t { standard, legacy };
+// AUTH on a listener. clear: also outside TLS, if access.authentication.require_tls is off.
+enum class ListenerAuth : uint8_t { off, tls, clear };
 
 // all-unassigned is the wildcard of both families.
 struct Binding {
@@ -60,6 +64,7 @@ struct Binding {
   uint16_t port = 25;
   ListenerTls tls = ListenerTls::automatic;
   TlsProfile tls_profile = TlsProfile::standard;
+  ListenerAuth authentication = ListenerAuth::tls;
   Place place;
   // The same place to listen at; how it is spoken to there does not count.
   friend bool operator==(const Binding& a, const Binding& b) {
@@ -133,11 +138,26 @@ struct TlsAccess {
   std::vector<std::string> client_names;         // subject names that count; empty: every one
 };
 
+sasl::Mechanisms usual_mechanisms();
+
+struct Authentication {
+  bool anonymous = true;  // mail is taken from clients that have not logged in
+  sasl::Mechanisms mechanisms = usual_mechanisms();
+  std::string users_file;  // absolute; empty: nobody can log in
+  bool require_tls = true;
+  // Of the file, read with the configuration. Null: there is none, or `users_trouble` says why it
+  // cannot be read, and then the virtual server stays stopped.
+  std::shared_ptr<const sasl::Users> users;
+  std::string users_trouble;
+};
+
 struct Access {
   std::vector<Network> connect_allow, connect_deny;  // empty allow = everybody; deny beats allow
   std::vector<Network> relay_allow;
   std::vector<Network> relay_deny;
   TlsAccess tls;
+  bool relay_authenticated = true;
+  Authentication authentication;
 };
 
 struct Delivery {

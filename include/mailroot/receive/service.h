@@ -15,6 +15,7 @@
 #include "mailroot/config/snapshot.h"
 #include "mailroot/dns/resolver.h"
 #include "mailroot/receive/admission.h"
+#include "mailroot/receive/login_guard.h"
 #include "mailroot/receive/session_list.h"
 #include "mailroot/smtp/envelope.h"
 #include "mailroot/spool/spool.h"
@@ -34,6 +35,8 @@ struct Counters {
   std::atomic<uint64_t> messages_refused{0};
   std::atomic<uint64_t> tls_sessions{0};  // handshakes done
   std::atomic<uint64_t> tls_failures{0};
+  std::atomic<uint64_t> logins{0};
+  std::atomic<uint64_t> logins_failed{0};
   Histogram acceptance{kLatencyBounds};  // end of data to 250; the shard's own thread only
 };
 
@@ -61,6 +64,11 @@ class Service {
   virtual bool is_relay_client(const IpAddress& client) const = 0;
   // For new connections; without a context there is no TLS.
   virtual tls::ServerTls tls() const = 0;
+  // Whether it is this user's password. Hashing takes its time on another thread; Errc::limit: so
+  // many wait already that this one is to come back.
+  virtual reactor::task<result<bool>> check_password(std::shared_ptr<const sasl::Users> users,
+                                                     std::string user, std::string password) = 0;
+  virtual LoginGuard& login_guard() = 0;
   virtual dns::Resolver& resolver() = 0;
   // ETRN: begins to send what is kept for this domain ("@": and those below it) on all shards.
   // Nothing, or the whole reply that refuses it.

@@ -26,6 +26,7 @@ struct SessionView {
   SessionStage stage = SessionStage::greeting;
   std::string client_name;  // as it called itself
   std::string tls;          // "TLSv1.3"; empty: in clear text
+  std::string user;         // who has logged in; empty: nobody
   uint64_t messages = 0;    // accepted
   uint64_t bytes = 0;       // received
 };

@@ -31,6 +31,7 @@ struct OpenConnection {
   std::string peer;         // address and port; empty while a host is being looked for
   std::string local;        // inbound
   std::string hello;        // inbound: the name that the client gave
+  std::string user;         // inbound: who has logged in; empty: nobody
   std::string host;         // outbound: the next hop's name
   std::string destination;  // outbound
   std::string_view stage;   // static storage

@@ -69,6 +69,7 @@ struct ServerMetrics {
   uint64_t connections_open = 0, connections = 0, connections_refused = 0;
   uint64_t messages = 0, messages_refused = 0, bytes = 0;
   uint64_t recipients = 0, recipients_refused = 0;
+  uint64_t logins = 0, logins_failed = 0;
   uint64_t outbound_open = 0, outbound = 0, outbound_failed = 0, attempts = 0;
   uint64_t delivered = 0, deferred = 0, bounced = 0, dropped = 0, dsns = 0, badmail = 0;
   queue::QueueCounters queue;
@@ -132,6 +133,15 @@ struct MessagePiece {
   std::string bytes;         // from the offset on, about 64 KiB; empty behind the end
 };
 
+// Of an address or an account that failed to log in too often.
+struct LoginBan {
+  std::string server;
+  bool is_address = false;
+  std::string who;
+  uint32_t failures = 0;
+  WallTime until{};
+};
+
 struct RetryReport {
   uint64_t messages = 0;
 };
@@ -183,6 +193,10 @@ class Supervisor {
   reactor::task<ConnectionPage> connections(std::string server, std::optional<ConnectionName> after,
                                             uint32_t max);
   reactor::task<deliver::CloseResult> close_connection(ConnectionName name);
+  // In force now, of all servers when `server` is empty.
+  std::vector<LoginBan> login_bans(const std::string& server) const;
+  // Ends those of this address or user, of all when `who` is empty; how many there were.
+  size_t clear_login_bans(const std::string& server, const std::string& who);
   // All messages with this id (ids are unique in a home directory, not over all).
   reactor::task<std::vector<MessageDetail>> show(QueueId id);
   // A piece of a message in the queue of `server`, or of the first that has it when `server` is

@@ -140,7 +140,7 @@ class ServerSession {
   void refuse_content(std::string reply);
   void tls_started();  // forgets everything learned (RFC 3207 4.2)
   // After TLS has started: what SCRAM-SHA-256-PLUS ties itself to, and whether the client showed a
-  // certificate that EXTERNAL may stand for.
+  // certificate: EXTERNAL may stand for it, and it is as good as AUTH to who must authenticate.
   void bind_channel(sasl::ChannelBinding binding, bool has_identity);
   void time_out(Actions& actions);  // 421 4.4.2 and close
   // 421 4.3.2 and close, at a safe point: a message that is arriving is finished first.

@@ -279,12 +279,6 @@ TEST_CASE("keys of later versions may only be off") {
         fmt::format("a.yaml:{}: not available in this version; found ", place_and_key)));
     CHECK(problem.contains("; allowed: "));
   };
-  refused("access: { authentication: { mechanisms: [PLAIN] } }\n",
-          "2:41: access.authentication.mechanisms");
-  refused("access: { authentication: { users: secrets.d/users } }\n",
-          "2:36: access.authentication.users");
-  refused("access: { authentication: { anonymous: false } }\n",
-          "2:40: access.authentication.anonymous");
   refused("access: { proxy_protocol: [10.0.0.0/8] }\n", "2:27: access.proxy_protocol");
   refused("dkim: [{ domain: a.example }]\n", "2:7: dkim");
   refused("routes: [{ sender: a.example }]\n", "2:9: routes");

@@ -225,9 +225,19 @@ class FakeService final : public Service {
   tls::ServerTls tls_now;
   tls::ServerTls tls() const override { return tls_now; }
   std::optional<std::string> relay_refusal(const smtp::Mailbox&, const IpAddress&,
-                                           bool) const override {
-    return recipient_refusal;
+                                           bool authenticated) const override {
+    return authenticated ? std::nullopt : recipient_refusal;
   }
+  task<result<bool>> check_password(std::shared_ptr<const sasl::Users> users, std::string user,
+                                    std::string password) override {
+    ++passwords_checked;
+    if (too_many_logins) co_return fail(Errc::limit);
+    co_return users->check_password(user, password);
+  }
+  uint32_t passwords_checked = 0;
+  bool too_many_logins = false;
+  LoginGuard& login_guard() override { return guard; }
+  LoginGuard guard;
   std::optional<std::string> access_refusal(const IpAddress&) const override {
     return client_refusal;
   }
