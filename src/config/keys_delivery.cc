@@ -1,4 +1,5 @@
 // The keys of a virtual server file: delivery.
+#include "keys_login.h"
 #include "kinds.h"
 
 namespace mailroot::config {
@@ -75,8 +76,6 @@ std::vector<Key<VS>> outbound_keys() {
        "TLS towards next hops. opportunistic: where offered, else in the clear. required: never in "
        "the clear, whatever the certificate. verified: only with a certificate that is good and "
        "has the next hop's name."},
-      {"delivery.security.authentication", not_yet<VS>({"none"}), Reload::live,
-       "How to log in at next hops."},
       {"delivery.security.handshake",
        choice(in_security(&Security::handshake), {{"auto", OutboundHandshake::automatic},
                                                   {"starttls", OutboundHandshake::start_tls},
@@ -121,6 +120,7 @@ std::vector<Key<VS>> delivery_keys() {
        Reload::live, "The same for local domains."},
   };
   for (auto& key : outbound_keys()) keys.push_back(std::move(key));
+  for (auto& key : server_login_keys()) keys.push_back(std::move(key));
   const std::vector<Key<VS>> rest = {
       {"delivery.hop_limit", integer(in(&Delivery::hop_limit), 1, 1'000), Reload::live,
        "Messages with more Received fields are looping and are returned."},
@@ -131,7 +131,8 @@ std::vector<Key<VS>> delivery_keys() {
                parse_smart_host, [](const SmartHost& host) { return host.to_string(); }),
        Reload::live,
        "Where foreign mail goes, in order of preference; empty: by DNS. \"[192.0.2.7]:587\" is "
-       "used as it is, a name by MX, then A and AAAA."},
+       "used as it is, a name by MX, then A and AAAA. microsoft365, google, amazon-ses:REGION, "
+       "sendgrid and mailgun (also with :eu) know host, port and way of login."},
       {"delivery.attempt_direct_delivery_first",
        boolean(in(&Delivery::attempt_direct_delivery_first)), Reload::live,
        "Use the smart host only when the domain's own hosts cannot be found or reached."},

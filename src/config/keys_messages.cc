@@ -1,6 +1,7 @@
 // The keys of a virtual server file: messages, directories, extensions, domains.
 #include <algorithm>
 
+#include "keys_login.h"
 #include "kinds.h"
 #include "mailroot/smtp/grammar.h"
 
@@ -135,40 +136,47 @@ Value<Domain> domain_name() {
 }  // namespace
 
 const KeyTable<Domain>& domain_keys() {
-  static const KeyTable<Domain> table({
-      {"name", domain_name(), Reload::live,
-       "\"*.example.com\" is every name below example.com, not itself; the longest match wins.",
-       "none: must be set", true},
-      {"type",
-       choice(at(&Domain::type), {{"alias", DomainType::alias}, {"remote", DomainType::remote}},
-              explain_domain_type),
-       Reload::live,
-       "alias: local, addresses become those of the default domain. remote: rules "
-       "for mail that goes there.",
-       "none: must be set", true},
-      {"relay", boolean(at(&Domain::relay)), Reload::live, "Everybody may send to it."},
-      {"smart_host",
-       list_of(at(&Domain::smart_host), "host[:port] or \"[address]:port\"", 0, kSmartHostsMax,
-               parse_smart_host, [](const SmartHost& host) { return host.to_string(); }),
-       Reload::live,
-       "Where its mail goes, in order of preference. Empty: by DNS, also when delivery.smart_host "
-       "is set."},
-      {"helo", boolean(at(&Domain::helo)), Reload::live, "Say HELO instead of EHLO."},
-      {"security.tls",
-       choice(at(&Domain::security, &Security::tls), {{"inherit", OutboundTls::inherit},
-                                                      {"off", OutboundTls::off},
-                                                      {"opportunistic", OutboundTls::opportunistic},
-                                                      {"required", OutboundTls::required},
-                                                      {"verified", OutboundTls::verified}}),
-       Reload::live, "TLS towards it, as delivery.security.tls; inherit: what that says."},
-      {"security.ca", file(at(&Domain::security, &Security::ca)), Reload::live,
-       "PEM file: who may sign its certificate, for verified. \"\": as delivery.security.ca."},
-      {"queue_for",
-       choice(at(&Domain::queue_for), {{"none", QueueFor::nothing}, {"etrn", QueueFor::etrn}},
-              explain_queue_for),
-       Reload::live,
-       "etrn: keep its mail until a client says ETRN and its name, at most until it expires."},
-  });
+  static const KeyTable<Domain> table([] {
+    std::vector<Key<Domain>> keys = {
+        {"name", domain_name(), Reload::live,
+         "\"*.example.com\" is every name below example.com, not itself; the longest match wins.",
+         "none: must be set", true},
+        {"type",
+         choice(at(&Domain::type), {{"alias", DomainType::alias}, {"remote", DomainType::remote}},
+                explain_domain_type),
+         Reload::live,
+         "alias: local, addresses become those of the default domain. remote: rules "
+         "for mail that goes there.",
+         "none: must be set", true},
+        {"relay", boolean(at(&Domain::relay)), Reload::live, "Everybody may send to it."},
+        {"smart_host",
+         list_of(at(&Domain::smart_host), "host[:port] or \"[address]:port\"", 0, kSmartHostsMax,
+                 parse_smart_host, [](const SmartHost& host) { return host.to_string(); }),
+         Reload::live,
+         "Where its mail goes, in order of preference. Empty: by DNS, also when "
+         "delivery.smart_host "
+         "is set."},
+        {"helo", boolean(at(&Domain::helo)), Reload::live, "Say HELO instead of EHLO."},
+        {"security.tls",
+         choice(at(&Domain::security, &Security::tls),
+                {{"inherit", OutboundTls::inherit},
+                 {"off", OutboundTls::off},
+                 {"opportunistic", OutboundTls::opportunistic},
+                 {"required", OutboundTls::required},
+                 {"verified", OutboundTls::verified}}),
+         Reload::live, "TLS towards it, as delivery.security.tls; inherit: what that says."},
+        {"security.ca", file(at(&Domain::security, &Security::ca)), Reload::live,
+         "PEM file: who may sign its certificate, for verified. \"\": as delivery.security.ca."},
+    };
+    for (auto& key : domain_login_keys()) keys.push_back(std::move(key));
+    keys.push_back(
+        {"queue_for",
+         choice(at(&Domain::queue_for), {{"none", QueueFor::nothing}, {"etrn", QueueFor::etrn}},
+                explain_queue_for),
+         Reload::live,
+         "etrn: keep its mail until a client says ETRN and its name, at most until it expires."});
+    return keys;
+  }());
   return table;
 }
 

@@ -27,6 +27,17 @@ Value<Service> log_target() {
           }};
 }
 
+Value<Service> http_proxy() {
+  const auto parse = [](const Node& node) -> std::optional<std::string> {
+    const std::string_view text = node.text;
+    const bool is_url = text.starts_with("http://") && text.size() > 7 && text.size() <= kTextMax &&
+                        text.find_first_of(" \"'\\@") == text.npos;
+    return text.empty() || is_url ? std::optional(node.text) : std::nullopt;
+  };
+  return scalar(at(&Service::http_proxy), "http://HOST:PORT, or \"\"", parse,
+                [](const std::string& value) { return quote(value); });
+}
+
 Value<Service> metrics_listen() {
   const auto parse = [](const Node& node) -> std::optional<std::string> {
     if (node.text == "off") return node.text;
@@ -159,6 +170,9 @@ const KeyTable<Service>& service_keys() {
        Reload::restart, "One line of text, or one JSON object, for each event."},
       {"metrics.listen", metrics_listen(), Reload::restart,
        "Where Prometheus reads the counters, as text over HTTP. A busy port only warns."},
+      {"http.proxy", http_proxy(), Reload::live,
+       "For requests to token endpoints: http://HOST:PORT; \"\": none, whatever the environment "
+       "says."},
       {"dns.resolvers", resolvers(), Reload::restart,
        "Resolvers to ask; system is what /etc/resolv.conf names."},
       {"dns.hosts",

@@ -258,20 +258,29 @@ template <class S>
 std::string print_flow(const KeyTable<S>& table, const S& record) {
   std::string out;
   std::string_view open;  // the section that has begun
+  const auto parent_of = [](std::string_view path) {
+    const size_t dot = path.rfind('.');
+    return dot == path.npos ? std::string_view() : path.substr(0, dot);
+  };
+  const auto holds = [](std::string_view section, std::string_view path) {
+    return section.empty() || (path.starts_with(section) && path.size() > section.size() &&
+                               path[section.size()] == '.');
+  };
   for (const auto& key : table.keys) {
     if (!key.value.available()) continue;
     const std::string value = key.value.print(record);
     if (!key.required && value == key.value.print(S{})) continue;
-    const std::string_view path = key.path;
-    const size_t dot = path.find('.');
-    const std::string_view section = dot == path.npos ? std::string_view() : path.substr(0, dot);
-    if (section != open && !open.empty()) out += " }";
+    for (; !holds(open, key.path); open = parent_of(open)) out += " }";
     if (!out.empty()) out += ", ";
-    if (section != open && !section.empty()) out += fmt::format("{}: {{ ", section);
-    open = section;
-    out += fmt::format("{}: {}", dot == path.npos ? path : path.substr(dot + 1), value);
+    std::string_view rest = key.path.substr(open.empty() ? 0 : open.size() + 1);
+    for (size_t dot = rest.find('.'); dot != rest.npos; dot = rest.find('.')) {
+      out += fmt::format("{}: {{ ", rest.substr(0, dot));
+      rest.remove_prefix(dot + 1);
+    }
+    open = parent_of(key.path);
+    out += fmt::format("{}: {}", rest, value);
   }
-  if (!open.empty()) out += " }";
+  for (; !open.empty(); open = parent_of(open)) out += " }";
   return "{ " + out + " }";
 }
 

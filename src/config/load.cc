@@ -9,7 +9,9 @@
 #include <map>
 #include <utility>
 
+#include "login_checks.h"
 #include "mailroot/config/limits.h"
+#include "presets.h"
 #include "record.h"
 #include "server_checks.h"
 #include "source_text.h"
@@ -200,9 +202,25 @@ class Loader {
     if (!read_file(server_keys(), context, server)) return;
     complete(server, names_);
     for (auto& warning : context.take_warnings()) snapshot_.warnings.push_back(std::move(warning));
+    Login& login = server.delivery.login;
+    apply_preset(server.delivery.smart_host, login, server.delivery.security, "delivery.security",
+                 context);
+    complete_login(login);
+    for (size_t i = 0; i < server.domains.size(); ++i) {
+      Domain& domain = server.domains[i];
+      apply_preset(domain.smart_host, domain.login, domain.security, section_of_domain(i), context);
+      complete_login(domain.login);
+    }
     users_files_.read(server, problems_, snapshot_.warnings);
     check_server(server, context, snapshot_.warnings);
-    server.content_digest = digest_of(render_effective(server) + users_digest(server));
+    load_login(login, "delivery.security", context, snapshot_.warnings);
+    std::string secrets = login.secrets_digest;
+    for (size_t i = 0; i < server.domains.size(); ++i) {
+      Login& own = server.domains[i].login;
+      load_login(own, section_of_domain(i), context, snapshot_.warnings);
+      secrets += own.secrets_digest;
+    }
+    server.content_digest = digest_of(render_effective(server) + users_digest(server) + secrets);
     servers.emplace(server.id, std::move(server));
   }
 

@@ -9,6 +9,7 @@
 
 #include "mailroot/base/bytes.h"
 #include "mailroot/smtp/grammar.h"
+#include "presets.h"
 
 namespace mailroot::config {
 
@@ -125,6 +126,7 @@ std::string print_size(uint64_t size_bytes) {
 }
 
 std::optional<SmartHost> parse_smart_host(std::string_view text) {
+  if (auto preset = parse_preset(text)) return preset;
   SmartHost out;
   std::string_view host = text;
   std::string_view port;

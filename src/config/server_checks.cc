@@ -6,6 +6,9 @@
 #include <filesystem>
 #include <map>
 
+#include "login_checks.h"
+#include "presets.h"
+
 namespace mailroot::config {
 
 namespace {
@@ -71,7 +74,7 @@ std::string wrong_with_domain(const VirtualServer& server, const Domain& domain)
   if (domain.type != DomainType::alias) return {};
   if (is_wildcard) return "an alias names one domain; \"*.\" is for remote domains";
   if (domain.relay || domain.helo || domain.queue_for != QueueFor::nothing ||
-      !domain.smart_host.empty() || domain.security != Security{}) {
+      !domain.smart_host.empty() || domain.security != Security{} || domain.login != Login{}) {
     return "an alias has no settings of its own: relay, helo, smart_host, security and queue_for "
            "are for remote domains";
   }
@@ -146,6 +149,35 @@ void warn_of_authentication(const VirtualServer& server, const Context& context,
   }
 }
 
+bool shows_secret(const Login& login) {
+  const auto mechanisms = mechanisms_of(login.method);
+  return std::ranges::any_of(mechanisms, sasl::reveals_secret);
+}
+
+// TLS that asks for no certificate keeps out who listens, not who stands in between.
+void warn_of_unverified(const Login& login, const Security& security, const std::string& section,
+                        const Context& context, std::vector<std::string>& warnings) {
+  if (!shows_secret(login) || login.allow_clear || security.tls == OutboundTls::verified) return;
+  const std::string key = section + ".tls";
+  warnings.push_back(fmt::format(
+      "{}: {}: without verified, who stands between here and the next hop can take the secret",
+      context.place_of_key(key).to_string(), key));
+}
+
+void check_domain_logins(const VirtualServer& server, Context& context,
+                         std::vector<std::string>& warnings) {
+  for (size_t i = 0; i < server.domains.size(); ++i) {
+    const Domain& domain = server.domains[i];
+    const std::string section = section_of_domain(i);
+    check_login(domain.login, section, context);
+    warn_of_unverified(domain.login, security_for(server, &domain), section, context, warnings);
+    if (mixes_presets(domain.smart_host)) {
+      context.complain_at_key(fmt::format("domains[{}].smart_host", i),
+                              "a provider known by name stands alone: credentials are for one");
+    }
+  }
+}
+
 }  // namespace
 
 void check_server(const VirtualServer& server, Context& context,
@@ -156,7 +188,20 @@ void check_server(const VirtualServer& server, Context& context,
   check_sizes(server, context);
   check_outbound_bind(server, context);
   warn_of_authentication(server, context, warnings);
+  check_login(server.delivery.login, "delivery.security", context);
+  check_domain_logins(server, context, warnings);
+  warn_of_unverified(server.delivery.login, server.delivery.security, "delivery.security", context,
+                     warnings);
+  if (mixes_presets(server.delivery.smart_host)) {
+    context.complain_at_key("delivery.smart_host",
+                            "a provider known by name stands alone: credentials are for one");
+  }
   const Delivery& delivery = server.delivery;
+  if (delivery.login.method != LoginMethod::none && delivery.smart_host.empty()) {
+    warn(server, context, "delivery.security.authentication",
+         "has no effect without delivery.smart_host: only smart hosts get the credentials",
+         warnings);
+  }
   if (delivery.delay_notification >= delivery.expiration) {
     warn(server, context, "delivery.delay_notification",
          "is not below delivery.expiration; no delay is ever notified", warnings);

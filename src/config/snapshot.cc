@@ -15,6 +15,7 @@ std::string Binding::to_string() const {
 }
 
 std::string SmartHost::to_string() const {
+  if (!preset.empty()) return preset;
   std::string out = is_literal ? "[" + host + "]" : host;
   if (port) out += fmt::format(":{}", *port);
   return out;

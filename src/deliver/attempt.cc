@@ -3,6 +3,7 @@
 
 #include "courier.h"
 #include "mailroot/deliver/limits.h"
+#include "mailroot/smtp/reply_advice.h"
 
 namespace mailroot::deliver {
 
@@ -113,7 +114,12 @@ std::vector<uint32_t> Attempt::open_recipients() const {
 // True if another host should be asked for what is open.
 bool Attempt::record(const std::vector<DeliveryOutcome>& outcomes) {
   bool wants_other_host = false;
-  for (const DeliveryOutcome& outcome : outcomes) {
+  for (DeliveryOutcome outcome : outcomes) {
+    // At a smart host a login is our administrator's matter: the mail waits for him.
+    if (outcome.disposition == Disposition::failed && smtp::is_about_login(outcome) &&
+        courier_.connection->target().list > 0) {
+      outcome.disposition = Disposition::deferred;
+    }
     work_.outcome_of(outcome.recipient) = outcome;
     if (!is_open(outcome)) continue;
     wants_other_host = true;
@@ -124,6 +130,24 @@ bool Attempt::record(const std::vector<DeliveryOutcome>& outcomes) {
     work_.outcome_of(outcome.recipient)->text += "; it may have taken the message";
   }
   return wants_other_host;
+}
+
+// A token may end before its time: revoked, or by a clock that is not ours. Once an attempt.
+bool Attempt::refuses_old_token() {
+  const Connection& connection = *courier_.connection;
+  const bool is_refused = connection.close_reason() == smtp::CloseReason::login_failed &&
+                          connection.login().token_of.has_value() && connection.was_login_refused();
+  if (!is_refused) return false;
+  courier_.engine.around.tokens->refuse(*connection.login().token_of,
+                                        connection.login().authentication->login.secret);
+  return !std::exchange(has_new_token_, true);
+}
+
+// Connects anew to the same host.
+reactor::task<void> Attempt::try_again_here() {
+  co_await drop_connection(courier_);
+  --courier_.next_target;
+  --hosts_asked_;
 }
 
 reactor::task<bool> Attempt::transact() {
@@ -151,6 +175,10 @@ reactor::task<bool> Attempt::transact() {
     --courier_.next_target;
     co_return true;
   }
+  if (refuses_old_token()) {
+    co_await try_again_here();
+    co_return true;
+  }
   const bool wants_other_host = record(outcomes);
   const bool has_worked =
       connection.has_greeted() && std::ranges::none_of(outcomes, is_of_connection);
@@ -160,7 +188,7 @@ reactor::task<bool> Attempt::transact() {
     const route::NextHop& hop = courier_.engine.destinations[courier_.destination]->hop;
     domain_has_answered_ |=
         hop.kind == route::HopKind::direct_first && connection.target().list == 0;
-  } else {
+  } else if (connection.close_reason() != smtp::CloseReason::login_failed) {
     courier_.engine.dead_hosts.add(connection.target().address, courier_.engine.reactor().now());
   }
   if (is_uncertain_ || (wants_other_host && !has_other_host())) co_return false;
@@ -190,7 +218,7 @@ void Attempt::end() {
         outcome->disposition == Disposition::failed && is_of_connection(*outcome);
     if (is_refusal && !all_asked) outcome->disposition = Disposition::deferred;
     if (outcome->disposition == Disposition::deferred && work_.trouble.empty()) {
-      work_.trouble = smtp::summary(*outcome);
+      work_.trouble = smtp::summary_with_advice(*outcome);
     }
   }
 }

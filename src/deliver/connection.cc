@@ -11,12 +11,14 @@ namespace mailroot::deliver {
 namespace {
 
 smtp::ClientRules make_rules(const config::VirtualServer& settings, const OutboundTls& tls,
-                             bool hello_only) {
+                             bool hello_only, const LoginPass& login) {
   smtp::ClientRules rules;
   rules.tls = tls.is_implicit ? smtp::ClientTls::off : tls.mode;
   rules.already_tls = tls.is_implicit;
   rules.hello_name = settings.fqdn;
-  rules.hello_only = hello_only;
+  // AUTH is an extension: who logs in says EHLO.
+  rules.hello_only = hello_only && login.authentication == nullptr;
+  rules.authentication = login.authentication;
   rules.recipients_max = std::min(kRecipientsPerTransaction, settings.recipients_limit);
   rules.transactions_max = settings.per_connection_limit;
   return rules;
@@ -26,14 +28,15 @@ smtp::ClientRules make_rules(const config::VirtualServer& settings, const Outbou
 
 Connection::Connection(reactor::Reactor& reactor,
                        std::shared_ptr<const config::VirtualServer> settings, Target target,
-                       OutboundTls tls, bool hello_only,
+                       OutboundTls tls, bool hello_only, LoginPass login,
                        std::shared_ptr<log::ProtocolLog> protocol_log, reactor::CancelScope& scope)
     : reactor_(reactor),
       settings_(std::move(settings)),
       target_(std::move(target)),
+      login_(std::move(login)),
       scope_(scope),
       trace_(reactor, std::move(protocol_log), target_.address),
-      session_(make_rules(*settings_, tls, hello_only), target_.to_string()),
+      session_(make_rules(*settings_, tls, hello_only, login_), target_.to_string()),
       wanted_tls_(std::move(tls)) {}
 
 Connection::~Connection() {
@@ -142,6 +145,9 @@ reactor::task<void> Connection::drive(std::vector<smtp::DeliveryOutcome>* outcom
   for (;;) {
     std::string commands = std::move(actions_.send);
     const smtp::ContentForm form = actions_.content;
+    for (const smtp::DeliveryOutcome& outcome : actions_.outcomes) {
+      if (outcome.stage == smtp::Stage::authenticate) login_reply_ = outcome.reply_code;
+    }
     if (outcomes != nullptr) std::ranges::move(actions_.outcomes, std::back_inserter(*outcomes));
     if (session_.ready() || actions_.ready) has_greeted_ = true;
     const bool closes = actions_.close;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "login.h"
 #include "mailroot/config/snapshot.h"
 #include "mailroot/message/header_scan.h"
 #include "mailroot/reactor/reactor.h"
@@ -33,7 +34,7 @@ class ContentSender;
 class Connection {
  public:
   Connection(reactor::Reactor& reactor, std::shared_ptr<const config::VirtualServer> settings,
-             Target target, OutboundTls tls, bool hello_only,
+             Target target, OutboundTls tls, bool hello_only, LoginPass login,
              std::shared_ptr<log::ProtocolLog> protocol_log, reactor::CancelScope& scope);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -74,6 +75,9 @@ class Connection {
   uint32_t transactions() const { return session_.transactions(); }
   Instant opened_at() const { return opened_at_; }
   const Target& target() const { return target_; }
+  // The host does not know name, password or token (RFC 4954 6: 535); not that it is busy.
+  bool was_login_refused() const { return login_reply_ == 535; }
+  const LoginPass& login() const { return login_; }
   const std::string& close_detail() const { return close_detail_; }
   smtp::CloseReason close_reason() const { return close_reason_; }
   uint64_t bytes_sent() const { return bytes_sent_; }
@@ -96,6 +100,7 @@ class Connection {
   reactor::Reactor& reactor_;
   std::shared_ptr<const config::VirtualServer> settings_;
   Target target_;
+  LoginPass login_;
   reactor::CancelScope& scope_;
   ProtocolTrace trace_;
   smtp::ClientSession session_;
@@ -118,6 +123,7 @@ class Connection {
   bool was_stale_ = false;
   bool was_cancelled_ = false;
   bool is_closed_ = false;
+  uint16_t login_reply_ = 0;
 };
 
 }  // namespace mailroot::deliver

@@ -51,6 +51,14 @@ void log_connection(const Courier& courier, const Connection& connection,
   engine.around.log.write(std::move(event));
 }
 
+void log_no_login(const Courier& courier, const Target& target, const DeliveryOutcome& why) {
+  if (why.disposition == Disposition::not_tried) return;
+  log::Event event(log::Level::warning, "connection");
+  event.with("server", courier.engine.settings->id).with("direction", "out");
+  event.with("peer", target.to_string()).with("reason", "no login").with("detail", why.text);
+  courier.engine.around.log.write(std::move(event));
+}
+
 // This server itself: nothing of its rank or below may be tried.
 DeliveryOutcome leave_out_own(Courier& courier, const Target& target) {
   const size_t own = courier.next_target - 1;
@@ -95,11 +103,19 @@ reactor::task<std::optional<DeliveryOutcome>> open_next(Courier& courier, const 
   Engine& engine = courier.engine;
   const Target target = courier.targets.list[courier.next_target++];
   const route::NextHop& hop = engine.destinations[courier.destination]->hop;
+  const bool hello_only = hop.hello_only;
+  const config::Login* const login = login_for(*work.settings, hop, target);
   const bool is_broken = engine.broken_tls.contains(target.address, engine.reactor().now());
   OutboundTls tls = tls_for(*work.settings, hop, target, is_broken, engine.tls.get());
-  auto connection =
-      std::make_unique<Connection>(engine.reactor(), work.settings, target, std::move(tls),
-                                   hop.hello_only, engine.protocol_log, courier.handle.scope);
+  const reactor::Wait patience{engine.reactor().now() + kTokenTimeout, &courier.handle.scope};
+  auto pass = co_await find_login(engine, login, target, patience);
+  if (!pass) {
+    log_no_login(courier, target, pass.error());
+    co_return std::move(pass.error());
+  }
+  auto connection = std::make_unique<Connection>(engine.reactor(), work.settings, target,
+                                                 std::move(tls), hello_only, std::move(*pass),
+                                                 engine.protocol_log, courier.handle.scope);
   engine.around.counters.connections.fetch_add(1, std::memory_order_relaxed);
   const result<void> opened = co_await connection->open();
   if (opened) {

@@ -49,6 +49,8 @@ class Attempt {
   reactor::task<bool> connect();   // false: nobody is left to ask
   reactor::task<bool> transact();  // false: the attempt is over
   reactor::task<bool> find_hosts();
+  reactor::task<void> try_again_here();
+  bool refuses_old_token();
   bool record(const std::vector<smtp::DeliveryOutcome>& outcomes);
   std::vector<uint32_t> open_recipients() const;
   bool has_other_host() const;
@@ -63,6 +65,7 @@ class Attempt {
   uint32_t hosts_asked_ = 0;
   bool some_host_was_transient_ = false;
   bool domain_has_answered_ = false;  // attempt_direct_delivery_first: the smart host is not asked
+  bool has_new_token_ = false;        // asked for after the host refused the old one
   bool is_uncertain_ = false;         // a peer may have taken it although its last reply was lost
 };
 

@@ -25,7 +25,7 @@ queue::QueueOptions queue_options(const config::VirtualServer& settings) {
 
 bool is_routed_alike(const config::Domain& a, const config::Domain& b) {
   return a.name == b.name && a.type == b.type && a.smart_host == b.smart_host && a.helo == b.helo &&
-         a.queue_for == b.queue_for;
+         a.queue_for == b.queue_for && a.login == b.login;
 }
 
 // Does the same recipient go elsewhere?
@@ -34,7 +34,7 @@ bool has_other_routes(const config::VirtualServer& before, const config::Virtual
   const config::Delivery& now = after.delivery;
   return old.smart_host != now.smart_host || old.outbound_port != now.outbound_port ||
          old.attempt_direct_delivery_first != now.attempt_direct_delivery_first ||
-         before.default_domain != after.default_domain ||
+         old.login != now.login || before.default_domain != after.default_domain ||
          !std::ranges::equal(before.domains, after.domains, is_routed_alike);
 }
 

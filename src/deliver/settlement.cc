@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mailroot/deliver/limits.h"
+#include "mailroot/smtp/reply_advice.h"
 #include "reports.h"
 #include "work.h"
 
@@ -34,7 +35,7 @@ spool::Settlement settlement_of(const QueueId& id, const spool::MessageTimes& ti
 
 std::string newest_deferral(const Work& work) {
   for (const auto& outcome : work.outcomes) {
-    if (result_of(outcome) == queue::Result::deferred) return smtp::summary(*outcome);
+    if (result_of(outcome) == queue::Result::deferred) return smtp::summary_with_advice(*outcome);
   }
   return "";
 }
@@ -83,6 +84,7 @@ void log_outcome(Engine& engine, const Work& work, uint32_t recipient,
   event.with("size", static_cast<int64_t>(work.assignment.size_bytes));
   if (outcome.reply_code != 0) event.with("code", int64_t{outcome.reply_code});
   event.with("enhanced", outcome.enhanced_code).with("reply", outcome.text);
+  if (const auto advice = smtp::advice_for(outcome); !advice.empty()) event.with("advice", advice);
   event.with("attempt", int64_t{work.assignment.attempts} + 1);
   const auto age = engine.reactor().wall_now() - work.message.times.arrived;
   const auto took = engine.reactor().now() - work.began;

@@ -25,6 +25,9 @@ void set_up_libcurl() {
   MAILROOT_ASSERT(code == CURLE_OK, "libcurl starts");
 }
 
+constexpr int kIdleSleepMs = 3600 * 1000;
+constexpr int kBusySleepMs = 1000;
+
 bool is_loopback(const char* host) {
   std::string name = host;
   if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
@@ -126,8 +129,9 @@ class Client::Worker {
       int running = 0;
       curl_multi_perform(multi_, &running);
       collect();
-      // A second at most: nothing depends on it, wakeups end it early.
-      if (!has_jobs()) curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
+      // Wakeups end it early.
+      const int sleep_ms = running_.empty() ? kIdleSleepMs : kBusySleepMs;
+      if (!has_jobs()) curl_multi_poll(multi_, nullptr, 0, sleep_ms, nullptr);
     }
     give_up();
   }

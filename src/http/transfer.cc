@@ -60,6 +60,7 @@ void Transfer::set_up(const ClientOptions& options) {
   set(handle_, CURLOPT_ERRORBUFFER, words_.data());
   // Said even when empty: else libcurl obeys the environment.
   set(handle_, CURLOPT_PROXY, options.proxy.c_str());
+  set(handle_, CURLOPT_NOPROXY, "");
   if (!options.ca_file.empty()) set(handle_, CURLOPT_CAINFO, options.ca_file.c_str());
   set(handle_, CURLOPT_WRITEFUNCTION, &Transfer::take_body);
   set(handle_, CURLOPT_WRITEDATA, static_cast<void*>(this));

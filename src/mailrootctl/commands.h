@@ -33,6 +33,8 @@ void add_queue_operations(CLI::App& queue, const Settings& settings, int& code);
 void add_connections(CLI::App& app, const Settings& settings, int& code);
 void add_doctor(CLI::App& app, const Settings& settings, int& code);
 void add_test_mail(CLI::App& app, const Settings& settings, int& code);
+void add_smarthost(CLI::App& app, const Settings& settings, int& code);  // smarthost test
+void add_oauth(CLI::App& app, const Settings& settings, int& code);      // oauth login
 void add_trace(CLI::App& app, const Settings& settings, int& code);
 void add_changing(CLI::App& app, const Settings& settings, int& code);  // reload start stop ...
 void add_states(CLI::App& app, const Settings& settings, int& code);    // start stop pause ...

@@ -26,6 +26,8 @@ int main(int argc, char** argv) {
   add_doctor(app, settings, code);
   add_test_mail(app, settings, code);
   add_trace(app, settings, code);
+  add_smarthost(app, settings, code);
+  add_oauth(app, settings, code);
   add_changing(app, settings, code);
   add_server(app, settings, code);
   add_user(app, settings, code);

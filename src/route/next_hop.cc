@@ -51,6 +51,8 @@ std::string NextHop::key() const {
   }
   if (own_security) out += fmt::format(";tls={}", to_string(own_security->tls));
   if (own_security && !own_security->ca.empty()) out += ";ca=" + own_security->ca;
+  if (login == HopLogin::domain) out += ";login:" + login_domain;
+  if (is_anonymous) out += ";anonymous";
   return hello_only ? out + ";helo" : out;
 }
 

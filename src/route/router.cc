@@ -121,6 +121,7 @@ NextHop Router::next_hop(const smtp::Mailbox& recipient) const {
     // "Forward all mail for this domain": the domain's own hosts are not tried.
     hop.kind = HopKind::smart_hosts;
     hop.smart_hosts = with_ports(entry->smart_host, delivery.outbound_port);
+    hop.is_anonymous = delivery.login.method != config::LoginMethod::none;
   } else if (entry != nullptr || delivery.smart_host.empty()) {
     // A remote domain without a smart host of its own is routed by DNS, as in IIS.
     hop.kind = HopKind::mail_hosts;
@@ -128,6 +129,12 @@ NextHop Router::next_hop(const smtp::Mailbox& recipient) const {
     hop.kind =
         delivery.attempt_direct_delivery_first ? HopKind::direct_first : HopKind::smart_hosts;
     hop.smart_hosts = with_ports(delivery.smart_host, delivery.outbound_port);
+    if (delivery.login.method != config::LoginMethod::none) hop.login = HopLogin::server;
+  }
+  if (entry != nullptr && entry->login.method != config::LoginMethod::none) {
+    hop.login = HopLogin::domain;
+    hop.login_domain = entry->name;
+    hop.is_anonymous = false;
   }
   hop.on_request = entry != nullptr && entry->queue_for == config::QueueFor::etrn;
   if (hop.kind == HopKind::smart_hosts) {

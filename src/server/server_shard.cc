@@ -31,9 +31,9 @@ ServerShard::ServerShard(Shard& shard, std::shared_ptr<ServerShared> shared, Pol
           shared_->id, shard.log()) {
   spool_ = spool::make_spool(shard.reactor(), shard.slabs(), *shared_->home, shard.index(), shards,
                              spool_options(*policy_.settings), shard.log());
-  const deliver::Surroundings surroundings{shard.reactor(), *spool_,     shard.resolver(),
-                                           *shared_->slots, shard.log(), deliver_counters_,
-                                           shard.index()};
+  const deliver::Surroundings surroundings{shard.reactor(), *spool_,       shard.resolver(),
+                                           *shared_->slots, shard.log(),   deliver_counters_,
+                                           shard.index(),   shard.tokens()};
   dispatcher_ =
       std::make_unique<deliver::Dispatcher>(surroundings, policy_.settings, policy_.router);
   dispatcher_->use_protocol_log(policy_.protocol_log);

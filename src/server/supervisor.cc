@@ -105,15 +105,29 @@ void Supervisor::State_::leave() {
   turn_over.notify_one();
 }
 
+void Supervisor::State_::start_tokens(const config::Service& service) {
+  http = std::make_unique<http::Client>(
+      http::ClientOptions{.proxy = service.http_proxy, .ca_file = {}});
+  // From the client's thread; the log is the control thread's.
+  const auto warn = [this](std::string text) {
+    control.post([this, text = std::move(text)] {
+      log.write(log::Event(log::Level::warning, "token").with("problem", text));
+    });
+  };
+  tokens = std::make_unique<oauth::TokenSource>(*http, oauth::system_clocks(), warn);
+}
+
 task<std::expected<void, std::vector<std::string>>> Supervisor::start(
     std::vector<log::Sink*> shard_logs, std::shared_ptr<const config::ConfigSnapshot> snapshot) {
   State_& state = *state_;
   state.service_at_start = snapshot->service;
   const auto cpus = allowed_cpus();
   const auto count = static_cast<uint32_t>(shard_logs.size());
+  state.start_tokens(snapshot->service);
   for (uint32_t index = 0; index < count; ++index) {
     auto options = shard_options(snapshot->service, index, count, cpus);
     options.log = shard_logs[index];
+    options.tokens = state.tokens.get();
     auto shard = std::make_unique<Shard>(std::move(options));
     auto started = shard->start();
     if (!started) {
@@ -175,6 +189,8 @@ task<ReloadReport> Supervisor::reload() {
   auto next = std::make_shared<const config::ConfigSnapshot>(std::move(*loaded));
   config::PlanConditions conditions;
   const std::set<std::string> paused = state.paused_ids();
+  state.http->use({.proxy = next->service.http_proxy, .ca_file = {}});
+  state.tokens->retry_now();
   auto ended = co_await state.vacate_homes(*next, conditions);
   report = co_await state.apply(std::move(next), std::move(conditions));
   co_await state.pause_again(paused);
@@ -203,6 +219,8 @@ task<void> Supervisor::stop_all() {
   co_await state.background.join();
   for (auto& shard : state.shards) shard->stop();
   state.shards.clear();
+  state.tokens.reset();
+  state.http.reset();
 }
 
 task<std::expected<void, std::string>> Supervisor::start_server(std::string id) {

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "address_watch.h"
+#include "mailroot/http/client.h"
+#include "mailroot/oauth/token_source.h"
 #include "mailroot/server/supervisor.h"
 #include "mailroot/tls/context.h"
 #include "mailroot/tls/limits.h"
@@ -111,9 +113,14 @@ struct Supervisor::State_ {
   Policy policy_of(const Record& record) const;
   void note(const Record& record, std::string_view event);
 
+  void start_tokens(const config::Service& service);
+
   reactor::Reactor& control;
   Options options;
   log::Sink& log;
+  // Both outlive the shards.
+  std::unique_ptr<http::Client> http;
+  std::unique_ptr<oauth::TokenSource> tokens;
   SocketMaker sockets;
   AddressWatch addresses;
   Instant started_at;

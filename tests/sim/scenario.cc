@@ -123,7 +123,7 @@ std::shared_ptr<const config::VirtualServer> redraw(const config::VirtualServer&
   next->delivery.quick_retries_interval = seconds(chance.between(5, 60));
   next->delivery.smart_host.clear();
   if (chance.percent(40)) {
-    next->delivery.smart_host.push_back({kSmartHost.to_string(), true, kHopPort});
+    next->delivery.smart_host.push_back({kSmartHost.to_string(), true, kHopPort, {}});
     next->delivery.attempt_direct_delivery_first = chance.percent(30);
   }
   return next;

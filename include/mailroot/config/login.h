@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "mailroot/sasl/client.h"
 #include "mailroot/sasl/secret.h"
 
 namespace mailroot::config {
@@ -47,8 +49,12 @@ struct Login {
   OAuth oauth;
   // Found at load, and at each reload.
   sasl::Secret password;
-  std::string problem;  // why there is no password: mail waits, and is told this
+  std::string problem;         // why there is no password: mail waits, and is told this
+  std::string secrets_digest;  // of all files with secrets: whether one was replaced
   friend bool operator==(const Login&, const Login&) = default;
 };
+
+// The mechanisms of a method, the best one first.
+std::vector<sasl::ClientMechanism> mechanisms_of(LoginMethod method);
 
 }  // namespace mailroot::config

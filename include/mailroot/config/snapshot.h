@@ -14,6 +14,7 @@
 #include "mailroot/base/bytes.h"
 #include "mailroot/base/log.h"
 #include "mailroot/base/time.h"
+#include "mailroot/config/login.h"
 #include "mailroot/sasl/server.h"
 #include "mailroot/sasl/users.h"
 
@@ -46,6 +47,7 @@ struct Service {
   std::string log_file;
   LogFormat log_format = LogFormat::text;
   std::string metrics_listen = "127.0.0.1:9525";  // "off"
+  std::string http_proxy;                         // empty = none
   std::vector<SocketAddress> dns_servers;         // empty = system
   std::vector<FixedHost> dns_hosts;
   uint64_t memory_budget_bytes = 0;  // message bodies in memory, all shards; 0 = auto
@@ -82,6 +84,7 @@ struct SmartHost {
   std::string host;              // without brackets
   bool is_literal = false;       // brackets: no MX lookup
   std::optional<uint16_t> port;  // else delivery.outbound.port
+  std::string preset;            // as written: "microsoft365"; the rest is what it stands for
   std::string to_string() const;
   friend bool operator==(const SmartHost&, const SmartHost&) = default;
 };
@@ -115,6 +118,7 @@ struct Domain {
   bool helo = false;  // HELO instead of EHLO
   QueueFor queue_for = QueueFor::nothing;
   Security security;
+  Login login;  // at its hosts
   Place place;
 };
 
@@ -181,6 +185,7 @@ struct Delivery {
   bool attempt_direct_delivery_first = false;
   bool reverse_dns_lookup = false;
   Security security = opportunistic_security();
+  Login login;  // at the smart hosts
 };
 
 enum class LogRotation : uint8_t { hourly, daily, weekly, monthly, size, never };

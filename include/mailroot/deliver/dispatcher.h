@@ -18,6 +18,7 @@
 #include "mailroot/config/snapshot.h"
 #include "mailroot/deliver/operator.h"
 #include "mailroot/dns/resolver.h"
+#include "mailroot/oauth/token_source.h"
 #include "mailroot/queue/queue.h"
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/route/router.h"
@@ -56,6 +57,7 @@ struct Surroundings {
   log::Sink& log;
   Counters& counters;
   uint16_t shard = 0;
+  oauth::TokenSource* tokens = nullptr;  // null: no logins with tokens
 };
 
 // A courier, from the grant of its connection to the end of it.

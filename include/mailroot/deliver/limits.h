@@ -20,6 +20,7 @@ inline constexpr uint32_t kSettlementsPerCourier = 8;      // while the next mes
 inline constexpr uint32_t kNoticesAtOnce = 16;             // delay and expiry reports being made
 
 inline constexpr Duration kResolveTimeout = std::chrono::seconds(30);
+inline constexpr Duration kTokenTimeout = std::chrono::seconds(45);  // its endpoint asked, once
 inline constexpr Duration kDeadHostRest = std::chrono::minutes(1);
 inline constexpr Duration kBrokenTlsRest = std::chrono::minutes(30);
 inline constexpr Duration kHandshakeTimeout = std::chrono::seconds(60);  // of TLS

@@ -17,6 +17,7 @@
 #include "mailroot/base/slab_pool.h"
 #include "mailroot/config/binding_table.h"
 #include "mailroot/dns/resolver.h"
+#include "mailroot/oauth/token_source.h"
 #include "mailroot/reactor/reactor.h"
 #include "mailroot/receive/listener.h"
 
@@ -32,6 +33,7 @@ struct ShardOptions {
   dns::ResolverOptions resolver;
   std::vector<dns::FixedAnswer> fixed_answers;
   log::Sink* log = nullptr;
+  oauth::TokenSource* tokens = nullptr;  // of all shards; outlives them
 };
 
 class Shard {
@@ -57,6 +59,7 @@ class Shard {
   dns::Resolver& resolver() { return *resolver_; }
   log::Sink& log() { return *options_.log; }
   reactor::TaskGroup& tasks() { return *tasks_; }
+  oauth::TokenSource* tokens() { return options_.tokens; }
 
   ServerShard* find(const std::string& id);
   void add(const std::string& id, std::unique_ptr<ServerShard> server);

@@ -150,7 +150,7 @@ TEST_CASE("DNS answers are permanent or temporary exactly as the RFCs say") {
 TEST_CASE("an unknown smart host defers: it is the administrator's mistake") {
   run_world([](World& world) -> reactor::task<void> {
     world.settings->delivery.smart_host = {
-        {.host = "nowhere.example", .is_literal = false, .port = 25}};
+        {.host = "nowhere.example", .is_literal = false, .port = 25, .preset = {}}};
     const QueueId id = world.send({"bob@far.example"}, kContent);
     const bool tried =
         co_await world.wait_for([&world] { return world.log.count("deferred") > 0; });

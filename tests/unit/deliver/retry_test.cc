@@ -56,7 +56,8 @@ TEST_CASE("recipients follow a new route at once") {
         co_await world.wait_for([&world] { return world.log.count("deferred") > 0; });
     CHECK(deferred);
     auto changed = std::make_shared<config::VirtualServer>(*world.settings);
-    changed->delivery.smart_host = {{.host = "127.0.0.3", .is_literal = true, .port = world.port}};
+    changed->delivery.smart_host = {
+        {.host = "127.0.0.3", .is_literal = true, .port = world.port, .preset = {}}};
     world.dispatcher->use(changed, std::make_shared<route::Router>(changed));
     co_await world.settle_all();
     CHECK(other.messages.size() == 1);

@@ -86,7 +86,7 @@ void World::use_smart_hosts(std::vector<std::string> hosts) {
   settings->delivery.smart_host.clear();
   for (std::string& host : hosts) {
     settings->delivery.smart_host.push_back(
-        {.host = std::move(host), .is_literal = true, .port = port});
+        {.host = std::move(host), .is_literal = true, .port = port, .preset = {}});
   }
 }
 

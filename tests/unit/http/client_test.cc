@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <future>
 
 #include "scripted_server.h"
@@ -61,6 +62,20 @@ TEST_CASE("the server's clock") {
   const Outcome outcome = ask(server);
   REQUIRE(outcome.has_value());
   CHECK(outcome->date == 100);
+}
+
+TEST_CASE("by a proxy, which the configuration names and not the environment") {
+  ScriptedServer proxy("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+  Client client({.proxy = proxy.url(), .ca_file = {}});
+  const Outcome outcome = ask(client, {.url = "http://127.0.0.1:1/x"});
+  REQUIRE(outcome.has_value());
+  REQUIRE(proxy.requests().size() == 1);
+  CHECK(proxy.requests()[0].starts_with("GET http://127.0.0.1:1/x HTTP/1.1\r\n"));
+  ::setenv("http_proxy", proxy.url().c_str(), 1);
+  Client direct({});
+  CHECK(kind_of(ask(direct, {.url = "http://127.0.0.1:1/x"})) == FailureKind::unreachable);
+  ::unsetenv("http_proxy");
+  CHECK(proxy.requests().size() == 1);
 }
 
 TEST_CASE("a redirect is an answer, not an order") {

@@ -8,10 +8,10 @@ namespace mailroot::route {
 namespace {
 
 config::SmartHost literal(std::string host, std::optional<uint16_t> port = {}) {
-  return {std::move(host), true, port};
+  return {std::move(host), true, port, {}};
 }
 config::SmartHost named(std::string host, std::optional<uint16_t> port = {}) {
-  return {std::move(host), false, port};
+  return {std::move(host), false, port, {}};
 }
 
 std::shared_ptr<config::VirtualServer> sample() {
@@ -78,6 +78,26 @@ TEST_CASE("the server's smart host") {
   // A domain with its own list keeps it; an entry without one goes by DNS, as in IIS.
   CHECK(key_for(server, "x.partner.example") == "smart:[192.0.2.9]:25;relay.example:587");
   CHECK(key_for(server, "old.partner.example") == "mx:old.partner.example;helo");
+}
+
+TEST_CASE("credentials are for those they were written down for") {
+  auto server = sample();
+  server->delivery.smart_host = {literal("192.0.2.9"), named("relay.example")};
+  server->delivery.smart_host[1].port = 587;
+  server->delivery.login.method = config::LoginMethod::plain;
+  const auto by_server = Router(server).next_hop({"user", "example.com"});
+  CHECK(by_server.login == HopLogin::server);
+  CHECK(by_server.key() == "smart:[192.0.2.9]:25;relay.example:587");
+  // The same hosts, but nobody logs in there for this domain: not the same connections.
+  const auto by_domain = Router(server).next_hop({"user", "x.partner.example"});
+  CHECK(by_domain.login == HopLogin::none);
+  CHECK(by_domain.key() == "smart:[192.0.2.9]:25;relay.example:587;anonymous");
+  CHECK(Router(server).next_hop({"user", "old.partner.example"}).login == HopLogin::none);
+  for (auto& domain : server->domains) domain.login.method = config::LoginMethod::automatic;
+  const auto own = Router(server).next_hop({"user", "x.partner.example"});
+  CHECK(own.login == HopLogin::domain);
+  CHECK(own.login_domain == "*.partner.example");
+  CHECK(own.key() == "smart:[192.0.2.9]:25;relay.example:587;login:*.partner.example");
 }
 
 TEST_CASE("direct delivery first: a destination a domain, the smart host behind it") {
