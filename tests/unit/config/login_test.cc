@@ -115,6 +115,39 @@ TEST_CASE("the effective configuration reads back the same") {
   CHECK(again.delivery.smart_host == server.delivery.smart_host);
 }
 
+TEST_CASE("a domain has a login and TLS of its own, also in the effective configuration") {
+  const VirtualServer server =
+      server_from(std::string(kBindings) +
+                  "domains:\n"
+                  "  - { name: a.example, type: remote, smart_host: [mailgun], queue_for: etrn,\n"
+                  "      security: { username: u, password_file: /p } }\n"
+                  "  - { name: b.example, type: remote, smart_host: [microsoft365],\n"
+                  "      security: { username: p@b.example, ca: /ca, oauth: { client_id: c,\n"
+                  "        certificate: /c, key: /k } } }\n"
+                  "  - { name: c.example, type: remote }\n");
+  REQUIRE(server.domains.size() == 3);
+  CHECK(server.domains[0].login.method == LoginMethod::automatic);
+  CHECK(server.domains[0].security.tls == OutboundTls::verified);
+  CHECK(server.domains[1].login.oauth.token_url ==
+        "https://login.microsoftonline.com/b.example/oauth2/v2.0/token");
+  CHECK(server.domains[2].login == Login{});
+  CHECK(server.delivery.login == Login{});
+  const VirtualServer again = server_from(render_effective(server));
+  REQUIRE(again.domains.size() == 3);
+  for (size_t i = 0; i < 3; ++i) {
+    CAPTURE(i);
+    CHECK(again.domains[i].login == server.domains[i].login);
+    CHECK(again.domains[i].security == server.domains[i].security);
+    CHECK(again.domains[i].queue_for == server.domains[i].queue_for);
+  }
+  std::string all;
+  for (const auto& problem : problems_of_server(
+           std::string(kBindings) +
+           "domains: [{ name: a.example, type: remote, security: { authentication: plain } }]\n"))
+    all += problem + "\n";
+  CHECK(all.contains("domains[0].security.authentication: needs domains[0].security.username"));
+}
+
 TEST_CASE("what is missing is said") {
   CHECK(problems_with("  security: { authentication: plain }\n") ==
         "a.yaml:3:31: delivery.security.authentication: needs delivery.security.password_file "
