@@ -280,6 +280,9 @@ std::vector<Key<VS>> access_keys() {
       {"access.authentication.users", file(in_auth(&Authentication::users_file)), Reload::live,
        "File of users, kept by mailrootctl user; read again at each reload. \"\": nobody can log "
        "in."},
+      {"access.authentication.dovecot", file(in_auth(&Authentication::dovecot)), Reload::live,
+       "Socket of Dovecot's auth service (auth-client). It is asked about users who are not in the "
+       "users file, by PLAIN and LOGIN only: SCRAM is not offered then."},
       {"access.authentication.require_tls", boolean(in_auth(&Authentication::require_tls)),
        Reload::new_sessions, "AUTH only inside TLS."},
       {"access.tls.certificate", file(in_tls(&TlsAccess::certificate)), Reload::live,

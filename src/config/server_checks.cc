@@ -134,7 +134,7 @@ void warn(const VirtualServer& server, const Context& context, const std::string
 void warn_of_authentication(const VirtualServer& server, const Context& context,
                             std::vector<std::string>& warnings) {
   const Authentication& settings = server.access.authentication;
-  const bool has_users = !settings.users_file.empty();
+  const bool has_users = !settings.users_file.empty() || !settings.dovecot.empty();
   if (!settings.anonymous && !has_users) {
     warn(server, context, "access.authentication.anonymous",
          "is false, and without access.authentication.users nobody can log in: no mail is taken",

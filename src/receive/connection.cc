@@ -62,8 +62,12 @@ void set_auth_rules(smtp::SessionRules& rules, const config::Authentication& set
   using sasl::Mechanism;
   rules.requires_authentication = !settings.anonymous;
   if (binding.authentication == config::ListenerAuth::off) return;
-  if (settings.users != nullptr) {
+  if (settings.users != nullptr || !settings.dovecot.empty()) {
     rules.auth_mechanisms = settings.mechanisms;
+    if (!settings.dovecot.empty()) {  // it has passwords for us, but no keys
+      rules.auth_mechanisms.remove(Mechanism::scram_sha_256);
+      rules.auth_mechanisms.remove(Mechanism::scram_sha_256_plus);
+    }
   } else if (settings.mechanisms.has(Mechanism::external)) {  // needs no users
     rules.auth_mechanisms.add(Mechanism::external);
   }

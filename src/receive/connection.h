@@ -49,6 +49,7 @@ class Connection final : OpenSession {
   std::optional<std::string> mail_refusal();
   reactor::task<void> authenticate();
   void accept_login(const sasl::User* user, const std::string& name);
+  void note_login_trouble(Error error);
   reactor::task<void> accept_certificate(std::string wanted);
   reactor::task<void> refuse_login(std::string user, std::string_view reason);
   std::optional<std::string> user_refusal() const;
@@ -91,6 +92,7 @@ class Connection final : OpenSession {
   std::optional<message::HeaderScan> header_scan_;
   std::optional<std::string> held_header_;
   std::string login_verifiers_;  // of the user, when it logged in
+  bool login_by_dovecot_ = false;
   uint32_t failed_logins_ = 0;
   std::string content_refusal_;  // the reply, once the draft was given up
   std::string end_reason_;

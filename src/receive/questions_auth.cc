@@ -65,20 +65,27 @@ task<void> Connection::authenticate() {
     co_await accept_certificate(user);
     co_return;
   }
-  if (users == nullptr) {  // since this session began
+  const config::Authentication& rules = settings->access.authentication;
+  const bool has_users = users != nullptr;
+  const bool is_scram =
+      request.kind == RequestKind::scram_keys || request.kind == RequestKind::scram_proven;
+  if (!has_users && (is_scram || rules.dovecot.empty())) {  // since this session began
     answer(rejection(kNotNow));
     co_return;
   }
   switch (request.kind) {
     case RequestKind::check_password: {
-      std::string password = request.secret;
-      auto right = co_await service_.check_password(users, user, std::move(password));
+      const bool by_dovecot = is_for_dovecot(rules, user);
+      LoginAttempt attempt{settings, user, request.secret, peer_.ip, tls_ != nullptr};
+      auto right = co_await service_.check_password(std::move(attempt));
       if (!right) {
-        answer(rejection(kBusy));
+        note_login_trouble(right.error());
       } else if (*right) {
-        accept_login(users->find(user), user);
+        login_by_dovecot_ = by_dovecot;
+        accept_login(by_dovecot ? nullptr : users->find(user), user);
       } else {
-        co_await refuse_login(user, why_wrong(*users, user, RequestKind::check_password));
+        co_await refuse_login(
+            user, by_dovecot ? "refused by Dovecot" : why_wrong(*users, user, request.kind));
       }
       break;
     }
@@ -93,7 +100,7 @@ task<void> Connection::authenticate() {
       accept_login(users->find(user), user);
       break;
     case RequestKind::refuse: {
-      const bool is_proof = request.why == "wrong password";
+      const bool is_proof = has_users && request.why == "wrong password";
       co_await refuse_login(user, is_proof ? why_wrong(*users, user, request.kind) : request.why);
       break;
     }
@@ -102,6 +109,16 @@ task<void> Connection::authenticate() {
       co_await refuse_login(user, "not offered");
       break;
   }
+}
+
+void Connection::note_login_trouble(Error error) {
+  if (error.code == Errc::limit) return answer(rejection(kBusy));
+  service_.log().write(log::Event(log::Level::warning, "auth_unavailable")
+                           .with("server", settings_->id)
+                           .with("peer", peer_.to_string())
+                           .with("backend", settings_->access.authentication.dovecot)
+                           .with("reason", describe(error.code)));
+  answer(rejection(kNotNow));
 }
 
 // EXTERNAL: the client is who its certificate says. It needs no entry in the users file, but one
@@ -161,7 +178,7 @@ std::optional<std::string> Connection::user_refusal() const {
   const auto& users = settings_->access.authentication.users;
   const sasl::User* user = users == nullptr ? nullptr : users->find(name);
   const bool may_be_absent = session_.auth_mechanism() == sasl::Mechanism::external;
-  if (user == nullptr && may_be_absent) return std::nullopt;
+  if (user == nullptr && (may_be_absent || login_by_dovecot_)) return std::nullopt;
   const bool is_same = may_be_absent || verifiers_of(user) == login_verifiers_;
   if (user == nullptr || user->disabled || !is_same) return kRevoked;
   const smtp::Mailbox& sender = session_.envelope().reverse_path;

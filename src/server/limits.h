@@ -34,5 +34,8 @@ inline constexpr int kLoginNice = 5;
 inline constexpr uint32_t kLoginPostPauseMicroseconds = 1000;
 inline constexpr std::chrono::minutes kLoginKnownTime{5};  // a right login is not hashed again
 inline constexpr size_t kLoginsKnownMax = 10'000;
+// Dovecot answers a wrong password after two seconds, by default.
+inline constexpr std::chrono::seconds kDovecotTimeout{30};
+inline constexpr size_t kDovecotLineMax = 64 * 1024;
 
 }  // namespace mailroot::server

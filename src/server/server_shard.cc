@@ -1,5 +1,7 @@
 #include "server_shard.h"
 
+#include "dovecot.h"
+
 namespace mailroot::server {
 
 using reactor::task;
@@ -133,6 +135,15 @@ std::optional<std::string> ServerShard::relay_refusal(const smtp::Mailbox& recip
     return "452 4.2.2 The Drop directory is full, try again later";
   }
   return std::nullopt;
+}
+
+task<result<bool>> ServerShard::check_password(receive::LoginAttempt attempt) {
+  const config::Authentication& settings = attempt.settings->access.authentication;
+  if (receive::is_for_dovecot(settings, attempt.user)) {
+    return ask_dovecot(shard_.reactor(), settings.dovecot, std::move(attempt));
+  }
+  return shared_->login_desk->check(shard_.reactor(), settings.users, std::move(attempt.user),
+                                    std::move(attempt.password));
 }
 
 bool ServerShard::is_drop_full() const {

@@ -76,11 +76,7 @@ class ServerShard final : public receive::Service {
   std::optional<std::string> relay_refusal(const smtp::Mailbox& recipient, const IpAddress& client,
                                            bool authenticated) const override;
   tls::ServerTls tls() const override { return policy_.tls; }
-  reactor::task<result<bool>> check_password(std::shared_ptr<const sasl::Users> users,
-                                             std::string user, std::string password) override {
-    return shared_->login_desk->check(shard_.reactor(), std::move(users), std::move(user),
-                                      std::move(password));
-  }
+  reactor::task<result<bool>> check_password(receive::LoginAttempt attempt) override;
   receive::LoginGuard& login_guard() override { return shared_->login_guard; }
   std::optional<std::string> access_refusal(const IpAddress& client) const override;
   bool is_relay_client(const IpAddress& client) const override {

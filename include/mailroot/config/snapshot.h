@@ -148,6 +148,8 @@ struct Authentication {
   bool anonymous = true;  // mail is taken from clients that have not logged in
   sasl::Mechanisms mechanisms = usual_mechanisms();
   std::string users_file;  // absolute; empty: nobody can log in
+  // Socket of Dovecot's auth service: knows the passwords of those who are not in the users file.
+  std::string dovecot;
   bool require_tls = true;
   // Of the file, read with the configuration. Null: there is none, or `users_trouble` says why it
   // cannot be read, and then the virtual server stays stopped.

@@ -40,6 +40,19 @@ struct Counters {
   Histogram acceptance{kLatencyBounds};  // end of data to 250; the shard's own thread only
 };
 
+struct LoginAttempt {
+  std::shared_ptr<const config::VirtualServer> settings;
+  std::string user, password;
+  IpAddress client;
+  bool is_encrypted = false;
+};
+
+// Whether the attempt is Dovecot's to judge.
+inline bool is_for_dovecot(const config::Authentication& settings, const std::string& user) {
+  if (settings.dovecot.empty()) return false;
+  return settings.users == nullptr || settings.users->find(user) == nullptr;
+}
+
 class Service {
  public:
   virtual ~Service() = default;
@@ -64,10 +77,10 @@ class Service {
   virtual bool is_relay_client(const IpAddress& client) const = 0;
   // For new connections; without a context there is no TLS.
   virtual tls::ServerTls tls() const = 0;
-  // Whether it is this user's password. Hashing takes its time on another thread; Errc::limit: so
-  // many wait already that this one is to come back.
-  virtual reactor::task<result<bool>> check_password(std::shared_ptr<const sasl::Users> users,
-                                                     std::string user, std::string password) = 0;
+  // Whether it is this user's password, by users file or Dovecot as its settings say. Hashing takes
+  // its time on another thread. Errc::limit: so many wait already that this one is to come back;
+  // other errors: nobody could tell.
+  virtual reactor::task<result<bool>> check_password(LoginAttempt attempt) = 0;
   virtual LoginGuard& login_guard() = 0;
   virtual dns::Resolver& resolver() = 0;
   // ETRN: begins to send what is kept for this domain ("@": and those below it) on all shards.

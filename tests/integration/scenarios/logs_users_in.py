@@ -1,6 +1,7 @@
 """AUTH: who logs in may relay, as the senders of that user; who guesses is slowed and banned."""
 
 import base64
+import os
 import smtplib
 import ssl
 import subprocess
@@ -10,6 +11,7 @@ import certificates
 import users
 from raw_client import Raw
 from waiting import until
+from world import Skipped
 
 
 def connect(world, source=None):
@@ -324,3 +326,62 @@ def scenario_the_clients_certificate_logs_in(world):
     client.expect(b"MAIL FROM:<a@b.example>\r\n", "553 5.7.1")
     client.begin("ann@local.example", sender="printer@example.com")
     assert world.wait_for_event("authenticated")[0]["user"] == "printer.example"
+
+
+DOVECOT = """protocols =
+base_dir = {base}/run
+state_dir = {base}/state
+log_path = {base}/log.txt
+ssl = no
+passdb {{
+  driver = passwd-file
+  args = {base}/passwd
+}}
+userdb {{
+  driver = static
+  args = uid=nobody gid=nogroup home=/tmp
+}}
+service auth {{
+  unix_listener auth-client {{
+    mode = 0666
+  }}
+}}
+"""
+
+
+def start_dovecot(world):
+    base = world.directory / "dovecot"
+    base.mkdir(mode=0o755)
+    (base / "passwd").write_text("ann:{PLAIN}of dovecot\n")
+    (base / "passwd").chmod(0o644)
+    (base / "dovecot.conf").write_text(DOVECOT.format(base=base))
+    world.directory.chmod(0o755)
+    daemon = subprocess.Popen(["/usr/sbin/dovecot", "-F", "-c", base / "dovecot.conf"])
+    world.processes.append(daemon)
+    until((base / "run/auth-client").exists, "Dovecot listens")
+    return daemon, base / "run/auth-client"
+
+
+def scenario_dovecot_knows_the_others(world):
+    if not os.path.exists("/usr/sbin/dovecot") or os.geteuid() != 0:
+        raise Skipped("no Dovecot, or not root")
+    daemon, socket = start_dovecot(world)
+    users.write_server(world, users.line("printer"),
+                       keys=f"require_tls: false, dovecot: {socket}")
+    world.start()
+    client = world.raw()
+    client.reply()
+    assert "250-AUTH PLAIN LOGIN\r\n" in client.expect(b"EHLO c\r\n", "250")
+    client.expect(users.plain("ann", "of dovecot"), "235")
+    client.begin()
+    log_in(world)
+    connect(world).expect(users.plain("ann", "wrong"), "535 5.7.8")
+    connect(world).expect(users.plain("bob", "of dovecot"), "535 5.7.8")
+    connect(world).expect(users.plain("printer", "of dovecot"), "535 5.7.8")
+    reasons = [event["reason"] for event in world.wait_for_event("auth_failed", 3)]
+    assert reasons == ["refused by Dovecot", "refused by Dovecot", "wrong password"], reasons
+    daemon.terminate()
+    daemon.wait()
+    connect(world).expect(users.plain("ann", "of dovecot"), "454 4.7.0")
+    assert world.wait_for_event("auth_unavailable")[0]["backend"] == str(socket)
+    log_in(world)

@@ -62,6 +62,8 @@ ALLOWED = [
     ("src/server/sockets.cc", "file", "knows its own sockets by inode, as those tables do"),
     ("src/server/address_watch.cc", "network", "the kernel's notices of addresses"),
     ("src/server/address_watch.cc", "file", "closes its own socket"),
+    ("src/server/dovecot.cc", "network", "makes the Unix socket that the reactor then serves"),
+    ("src/server/dovecot.cc", "file", "closes it when it could not be connected"),
     ("src/server/", "thread", "owns the shards' threads"),
     ("include/mailroot/server/", "thread", "owns the shards' threads"),
 ]

@@ -228,12 +228,17 @@ class FakeService final : public Service {
                                            bool authenticated) const override {
     return authenticated ? std::nullopt : recipient_refusal;
   }
-  task<result<bool>> check_password(std::shared_ptr<const sasl::Users> users, std::string user,
-                                    std::string password) override {
+  task<result<bool>> check_password(LoginAttempt attempt) override {
     ++passwords_checked;
+    const config::Authentication& settings = attempt.settings->access.authentication;
     if (too_many_logins) co_return fail(Errc::limit);
-    co_return users->check_password(user, password);
+    if (is_for_dovecot(settings, attempt.user)) {
+      if (dovecot_is_away) co_return fail(Errc::refused);
+      co_return attempt.password == "of dovecot";
+    }
+    co_return settings.users->check_password(attempt.user, attempt.password);
   }
+  bool dovecot_is_away = false;
   uint32_t passwords_checked = 0;
   bool too_many_logins = false;
   LoginGuard& login_guard() override { return guard; }

@@ -193,6 +193,37 @@ TEST_CASE_TEMPLATE("senders of a user, and a login that is taken back", World,
   });
 }
 
+TEST_CASE_TEMPLATE("Dovecot knows those who are not in the users file", World,
+                   MAILROOT_KERNEL_WORLDS) {
+  run_in<World, SmtpRig>([](SmtpRig& rig) -> task<void> {
+    use_users(rig, line("user"));
+    start(rig);
+    rig.service.values.access.authentication.dovecot = "/run/dovecot/auth-client";
+    for (const auto& [user, password, code] :
+         {std::tuple("user", "secret", "235"), std::tuple("other", "of dovecot", "235"),
+          std::tuple("user", "of dovecot", "535"), std::tuple("other", "secret", "535")}) {
+      Client client(rig);
+      auto answer = co_await hello(client);
+      CHECK(answer.find("AUTH PLAIN LOGIN|") != std::string::npos);
+      answer = co_await client.ask(plain(user, password));
+      CHECK(answer.starts_with(code));
+      if (answer.starts_with("235")) {
+        answer = co_await client.ask("MAIL FROM:<a@example.org>");
+        CHECK(answer.starts_with("250"));
+      }
+      co_await client.finish();
+    }
+    CHECK(rig.service.sink.count("reason=refused by Dovecot") == 1);
+    rig.service.dovecot_is_away = true;
+    Client client(rig);
+    co_await hello(client);
+    auto answer = co_await client.ask(plain("other", "of dovecot"));
+    CHECK(answer.starts_with("454 4.7.0 Temporary authentication failure"));
+    CHECK(rig.service.sink.count("auth_unavailable") == 1);
+    co_await client.finish();
+  });
+}
+
 TEST_CASE_TEMPLATE("a session whose users file went away", World, MAILROOT_KERNEL_WORLDS) {
   run_in<World, SmtpRig>([](SmtpRig& rig) -> task<void> {
     use_users(rig, line("user"));
