@@ -83,25 +83,37 @@ std::string why_wrong_value(std::string_view path, const std::string& yaml) {
 
 std::string quote_scalar(std::string_view text) { return quote(text); }
 
-std::vector<EffectiveKey> effective_keys(const VirtualServer& server) {
+namespace {
+
+// The file is read again for the places.
+template <class S>
+std::vector<EffectiveKey> effective(const KeyTable<S>& table, const S& record,
+                                    const std::string& file) {
   ProblemList problems;
-  Context context(server.place.file, problems);
-  VirtualServer again;
-  if (const auto text = read_source(server.place.file)) {
-    read_document(*text, server_keys(), context, again);
-  }
+  Context context(file, problems);
+  S again;
+  if (const auto text = read_source(file)) read_document(*text, table, context, again);
   std::vector<EffectiveKey> out;
-  const auto descriptions = describe(server_keys());
-  for (const auto& description : descriptions) {
-    const Key<VirtualServer>* const key = server_keys().find(description.path);
+  for (const auto& description : describe(table)) {
+    const Key<S>* const key = table.find(description.path);
     if (key == nullptr || !key->value.available()) continue;
-    EffectiveKey effective{description, key->value.print(server), std::nullopt};
+    EffectiveKey effective{description, key->value.print(record), std::nullopt};
     if (context.was_set(description.path)) {
       effective.place = context.place_of_key(description.path);
     }
     out.push_back(std::move(effective));
   }
   return out;
+}
+
+}  // namespace
+
+std::vector<EffectiveKey> effective_keys(const VirtualServer& server) {
+  return effective(server_keys(), server, server.place.file);
+}
+
+std::vector<EffectiveKey> effective_keys(const Service& service, const std::string& file) {
+  return effective(service_keys(), service, file);
 }
 
 }  // namespace mailroot::config

@@ -45,8 +45,11 @@ template <class S>
 std::vector<ChangedKey> changed(const KeyTable<S>& table, const S& before, const S& after) {
   std::vector<ChangedKey> out;
   for (const auto& key : table.keys) {
-    if (!key.value.available() || key.value.print(before) == key.value.print(after)) continue;
-    out.push_back({std::string(key.path), key.reload});
+    if (!key.value.available()) continue;
+    std::string old_value = key.value.print(before);
+    std::string new_value = key.value.print(after);
+    if (old_value == new_value) continue;
+    out.push_back({std::string(key.path), key.reload, std::move(old_value), std::move(new_value)});
   }
   return out;
 }

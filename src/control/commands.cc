@@ -86,7 +86,16 @@ task<std::string> show_metrics(reactor::Reactor& control, Supervisor& supervisor
   co_return line_of(text) + "250 ok\n";
 }
 
+// Why what is asked about one virtual server cannot be answered; "" when it can, or all are meant.
+std::string unknown_server(const Supervisor& supervisor, const Command& command) {
+  const std::string id = option(command, "server");
+  if (id.empty() || supervisor.knows(id)) return "";
+  return failure("there is no virtual server " + id);
+}
+
 task<std::string> list_queue(Supervisor& supervisor, const Command& command) {
+  std::string unknown = unknown_server(supervisor, command);
+  if (!unknown.empty()) co_return unknown;
   const auto cursor = number(command, "cursor", 0);
   const auto max = number(command, "max", kQueuePageDefault);
   if (!cursor || !max || *max == 0 || *max > kQueuePageMax) {
@@ -101,6 +110,8 @@ task<std::string> list_queue(Supervisor& supervisor, const Command& command) {
 }
 
 task<std::string> list_destinations(Supervisor& supervisor, const Command& command) {
+  std::string unknown = unknown_server(supervisor, command);
+  if (!unknown.empty()) co_return unknown;
   const auto max = number(command, "max", kQueuePageDefault);
   if (!max || *max == 0 || *max > kQueuePageMax) {
     co_return failure("max is a number from 1 to " + std::to_string(kQueuePageMax));
@@ -115,6 +126,8 @@ task<std::string> list_destinations(Supervisor& supervisor, const Command& comma
 }
 
 task<std::string> list_connections(Supervisor& supervisor, const Command& command) {
+  std::string unknown = unknown_server(supervisor, command);
+  if (!unknown.empty()) co_return unknown;
   const auto max = number(command, "max", kQueuePageDefault);
   if (!max || *max == 0 || *max > kQueuePageMax) {
     co_return failure("max is a number from 1 to " + std::to_string(kQueuePageMax));
@@ -189,6 +202,8 @@ task<std::string> show_message(Supervisor& supervisor, const Command& command) {
 }
 
 task<std::string> retry(Supervisor& supervisor, const Command& command) {
+  std::string unknown = unknown_server(supervisor, command);
+  if (!unknown.empty()) co_return unknown;
   const std::string what = command.word(2);
   const auto id = parse_queue_id(what);
   if (what != "all" && !id) co_return failure("queue retry takes a queue id or \"all\"");
@@ -238,6 +253,47 @@ task<std::string> operate(Supervisor& supervisor, const Command& command,
   co_return answer_of(result, what);
 }
 
+task<std::string> move_message(Supervisor& supervisor, const Command& command) {
+  const std::string what = command.word(2);
+  const auto id = parse_queue_id(what);
+  const std::string to = option(command, "to");
+  if (!id || to.empty()) co_return failure("queue move takes a queue id and to=SERVER");
+  const auto moved = co_await supervisor.move(option(command, "server"), *id, to);
+  if (!moved) co_return failure("message " + what + ": " + moved.error());
+  co_return answer_of(*moved, what);
+}
+
+ordered_json to_json(const std::vector<config::ChangedKey>& changes) {
+  ordered_json out = ordered_json::array();
+  for (const config::ChangedKey& change : changes) {
+    out.push_back({{"key", change.path},
+                   {"before", change.before},
+                   {"after", change.after},
+                   {"change", to_string(change.reload)}});
+  }
+  return out;
+}
+
+task<std::string> config_diff(Supervisor& supervisor) {
+  const auto preview = co_await supervisor.preview_reload();
+  ordered_json servers = ordered_json::array();
+  for (const server::ServerPreview& one : preview.servers) {
+    servers.push_back({{"id", one.id},
+                       {"action", one.action},
+                       {"reason", one.reason},
+                       {"is_new", one.is_new},
+                       {"opens", one.opens},
+                       {"closes", one.closes},
+                       {"adopts", one.adopts},
+                       {"changes", to_json(one.changes)}});
+  }
+  const ordered_json json = {{"problems", preview.problems},
+                             {"service", to_json(preview.service)},
+                             {"servers", std::move(servers)},
+                             {"warnings", preview.warnings}};
+  co_return line_of(json) + "250 ok\n";
+}
+
 // JSON knows text only: each character stands for the byte of its number.
 std::string one_character_a_byte(std::string_view bytes) {
   std::string out;
@@ -285,8 +341,8 @@ task<std::string> run_queue(Supervisor& supervisor, const Command& command, Righ
     co_return shown;
   }
   const auto action = operator_action(verb);
-  if (verb != "retry" && verb != "cat" && !action) {
-    co_return failure("queue knows list, show, cat, retry, hold, release, bounce and delete");
+  if (verb != "retry" && verb != "cat" && verb != "move" && !action) {
+    co_return failure("queue knows list, show, cat, retry, hold, release, bounce, delete and move");
   }
   if (right != Right::change) {
     co_return verb == "cat" ? "530 you may look at the queue, but not read mail\n"
@@ -295,6 +351,10 @@ task<std::string> run_queue(Supervisor& supervisor, const Command& command, Righ
   if (verb == "cat") {
     auto piece = co_await cat_message(supervisor, command);
     co_return piece;
+  }
+  if (verb == "move") {
+    auto reply = co_await move_message(supervisor, command);
+    co_return reply;
   }
   if (action) {
     auto reply = co_await operate(supervisor, command, *action);
@@ -362,6 +422,11 @@ task<std::string> run_command(reactor::Reactor& control, Supervisor& supervisor,
     auto reply = co_await show_metrics(control, supervisor);
     co_return reply;
   }
+  if (verb == "config") {
+    if (command.word(1) != "diff") co_return failure("config knows diff");
+    auto reply = co_await config_diff(supervisor);
+    co_return reply;
+  }
   if (verb == "queue") {
     auto reply = co_await run_queue(supervisor, command, right);
     co_return reply;
@@ -370,7 +435,7 @@ task<std::string> run_command(reactor::Reactor& control, Supervisor& supervisor,
       verb == "start" || verb == "stop" || verb == "pause" || verb == "continue";
   if (verb != "reload" && !changes_state) {
     co_return "500 unknown command; known: status servers queue destinations connections bans "
-              "metrics start stop pause continue reload\n";
+              "metrics config start stop pause continue reload\n";
   }
   if (right != Right::change) co_return "530 you may look, but not change\n";
   if (verb == "reload") {

@@ -155,7 +155,58 @@ reactor::task<void> work(Engine& engine, QueueId id, OperatorAction action,
   answer->given.notify_all();
 }
 
+void give_back(Engine& engine, const std::vector<queue::Assignment>& parts, bool was_held) {
+  for (const queue::Assignment& part : parts) {
+    engine.queue.settle(part, {}, queue::Verdict::unknown, "", engine.moment());
+  }
+  // The disk still has its letters.
+  if (was_held && !parts.empty()) engine.queue.hold_message(parts.front().id);
+}
+
+// Everything of the message is in our hands before it is copied: its letters stay what they are.
+reactor::task<OperatorResult> keep_and_discard(Engine& engine, QueueId id, const KeepCopy& keep) {
+  const auto view = engine.queue.show(id);
+  const bool was_held = view && view->state == queue::MessageState::held;
+  const std::vector<queue::Assignment> parts = engine.queue.take_message(id);
+  if (parts.empty()) {
+    co_return is_in_delivery(engine, id) ? OperatorResult::in_delivery : OperatorResult::no_message;
+  }
+  auto message = co_await engine.around.spool.load(id);
+  const auto state = engine.queue.stored_state(id, engine.moment());
+  if (!message || !state) {
+    give_back(engine, parts, was_held);
+    co_return message ? OperatorResult::no_message : why_not_loaded(message.error());
+  }
+  const auto kept = co_await keep(*message, state->status);
+  if (!kept) {
+    give_back(engine, parts, was_held);
+    co_return OperatorResult::unreadable;
+  }
+  const OperatorResult result = co_await discard(engine, id, parts);
+  co_return result;
+}
+
+reactor::task<void> move_work(Engine& engine, QueueId id, std::shared_ptr<const KeepCopy> keep,
+                              std::shared_ptr<Answer> answer) {
+  answer->result = co_await keep_and_discard(engine, id, *keep);
+  engine.pump();
+  answer->given.notify_all();
+}
+
 }  // namespace
+
+reactor::task<OperatorResult> Dispatcher::move_out(QueueId id, KeepCopy keep) {
+  Engine& engine = *impl_;
+  if (engine.stopping) co_return OperatorResult::stopping;
+  reactor::Reactor& reactor = engine.reactor();
+  const auto answer = std::make_shared<Answer>();
+  const auto shared_keep = std::make_shared<const KeepCopy>(std::move(keep));
+  engine.tasks.spawn(move_work(engine, id, shared_keep, answer));
+  while (!answer->result) {
+    co_await answer->given.wait(reactor, reactor::Wait{});
+  }
+  co_return *answer->result;
+}
 
 reactor::task<OperatorResult> Dispatcher::operate(QueueId id, OperatorAction action) {
   Engine& engine = *impl_;

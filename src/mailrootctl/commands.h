@@ -36,6 +36,11 @@ void add_test_mail(CLI::App& app, const Settings& settings, int& code);
 void add_smarthost(CLI::App& app, const Settings& settings, int& code);  // smarthost test
 void add_oauth(CLI::App& app, const Settings& settings, int& code);      // oauth login
 void add_trace(CLI::App& app, const Settings& settings, int& code);
+void add_config(CLI::App& app, const Settings& settings, int& code);
+void add_limits(CLI::App& app, const Settings& settings, int& code);
+void add_backup(CLI::App& app, const Settings& settings, int& code);  // backup move-home
+void add_move_home(CLI::App& app, const Settings& settings, int& code);
+void add_top(CLI::App& app, const Settings& settings, int& code);
 void add_changing(CLI::App& app, const Settings& settings, int& code);  // reload start stop ...
 void add_states(CLI::App& app, const Settings& settings, int& code);    // start stop pause ...
 void add_server(CLI::App& app, const Settings& settings, int& code);    // server ...

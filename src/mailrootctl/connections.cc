@@ -2,12 +2,13 @@
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "client.h"
 #include "commands.h"
 #include "connection_filter.h"
+#include "counted.h"
+#include "pages.h"
 #include "show.h"
 
 namespace mailroot::ctl {
@@ -24,24 +25,14 @@ struct ConnectionArguments {
 };
 
 // Calls `visit` for each match until it returns false; the exit code.
-int walk(Client& client, const ConnectionFilter& filter,
-         const std::function<bool(const std::string&, const json&)>& visit) {
-  std::string after;
-  do {
-    std::string command = "connections list max=500";
-    if (!filter.server.empty()) command += " server=" + filter.server;
-    if (!after.empty()) command += " after=" + after;
-    const auto reply = client.ask(command);
-    if (!reply) return complain(reply.error(), kUnreachable);
-    if (!reply->ok) return complain(reply->last, kRefused);
-    for (const std::string& line : reply->lines) {
-      const json listed = json::parse(line);
-      if (filter.matches(listed) && !visit(line, listed)) return 0;
-    }
-    const size_t equals = reply->last.find("next=");
-    after = equals == std::string::npos ? "" : reply->last.substr(equals + 5);
-  } while (!after.empty());
-  return 0;
+int walk(Client& client, const ConnectionFilter& filter, const Visit& visit) {
+  std::string command = "connections list";
+  if (!filter.server.empty()) command += " server=" + filter.server;
+  const auto walked =
+      walk_pages(client, command, "after", "", [&](const std::string& line, const json& listed) {
+        return !filter.matches(listed) || visit(line, listed);
+      });
+  return walked ? 0 : complain(walked.error().text, walked.error().code);
 }
 
 int list_connections(const Settings& settings, const ConnectionArguments& arguments) {
@@ -67,7 +58,8 @@ int list_connections(const Settings& settings, const ConnectionArguments& argume
     return true;
   });
   if (code == 0 && !settings.json) {
-    fmt::print("{} connections{}\n", shown, more ? " shown, there are more (--max)" : "");
+    fmt::print("{}{}\n", counted(shown, "connection"),
+               more ? " shown, there are more (--max)" : "");
   }
   return code;
 }
@@ -97,7 +89,7 @@ int close_matching(const Settings& settings, const ConnectionArguments& argument
   if (settings.json) {
     fmt::print("{{\"closed\":{},\"in_final_reply\":{}}}\n", closed, busy);
   } else {
-    fmt::print("{} connection{} closed\n", closed, closed == 1 ? "" : "s");
+    fmt::print("{} closed\n", counted(closed, "connection"));
     if (busy > 0) fmt::print("{} about to be answered by the next hop, left alone\n", busy);
   }
   return busy > 0 ? kRefused : 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "config_files.h"
 #include "mailroot/config/machine_state.h"
@@ -100,6 +101,11 @@ std::expected<void, std::string> FileEdit::write() {
   auto directory = ConfigDirectory::open(path.parent_path().string());
   if (!directory) return std::unexpected(directory.error());
   return directory->replace(path.filename().string(), old_text_, text_);
+}
+
+std::expected<void, std::string> FileEdit::restore() {
+  std::swap(old_text_, text_);
+  return write();
 }
 
 std::vector<FileEdit::Change> FileEdit::changes() const {

@@ -29,6 +29,8 @@ class FileEdit {
   // What the whole configuration says to the new text. What was wrong before is not repeated.
   Verdict check();
   std::expected<void, std::string> write();
+  // After write(): the text that was there before.
+  std::expected<void, std::string> restore();
 
   const std::string& file() const { return file_; }
   // After check(): the values that differ, before and after.

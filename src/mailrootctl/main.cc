@@ -28,6 +28,10 @@ int main(int argc, char** argv) {
   add_trace(app, settings, code);
   add_smarthost(app, settings, code);
   add_oauth(app, settings, code);
+  add_config(app, settings, code);
+  add_limits(app, settings, code);
+  add_backup(app, settings, code);
+  add_top(app, settings, code);
   add_changing(app, settings, code);
   add_server(app, settings, code);
   add_user(app, settings, code);

@@ -6,6 +6,7 @@
 
 #include "client.h"
 #include "commands.h"
+#include "counted.h"
 #include "queue_walk.h"
 #include "show.h"
 
@@ -40,7 +41,7 @@ int list_queue(const Settings& settings, const ListArguments& arguments) {
   const auto walked = walk_queue(client, arguments.filter, visit);
   if (!walked) return complain(walked.error().text, walked.error().code);
   if (!settings.json) {
-    fmt::print("{} messages{}\n", shown, more ? " shown, there are more (--max)" : "");
+    fmt::print("{}{}\n", counted(shown, "message"), more ? " shown, there are more (--max)" : "");
   }
   return 0;
 }

@@ -4,15 +4,14 @@
 
 #include <cstdio>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "client.h"
 #include "commands.h"
+#include "message_stream.h"
 #include "message_text.h"
 
 namespace mailroot::ctl {
-
-using nlohmann::json;
 
 namespace {
 
@@ -21,7 +20,7 @@ struct CatArguments {
 };
 
 // False: it cannot be written.
-bool put(const std::string& out) {
+bool put(std::string_view out) {
   return std::fwrite(out.data(), 1, out.size(), stdout) == out.size();
 }
 
@@ -32,30 +31,16 @@ int cat(const Settings& settings, const CatArguments& arguments) {
   }
   const bool at_terminal = isatty(STDOUT_FILENO) == 1;
   TerminalText for_terminal;
-  uint64_t offset = 0;
-  uint64_t total = 0;
-  std::string server = arguments.server;
-  do {
-    std::string command = fmt::format("queue cat {} offset={}", arguments.id, offset);
-    if (!server.empty()) command += " server=" + server;
-    const auto reply = client.ask(command);
-    if (!reply) return complain(reply.error(), kUnreachable);
-    if (!reply->ok || reply->lines.size() != 1) {
-      return complain(offset == 0 ? reply->last : "it left the queue meanwhile: " + reply->last,
-                      kRefused);
-    }
-    const json piece = json::parse(reply->lines.front(), nullptr, false);
-    const auto bytes =
-        bytes_of_characters(piece.is_object() ? piece.value("bytes", "") : std::string());
-    if (!bytes || bytes->empty()) return complain("mailrootd answered out of form", kRefused);
-    total = piece.value("size", uint64_t{0});
-    server = piece.value("server", "");
-    offset += bytes->size();
-    const bool written = settings.json ? put(reply->lines.front() + "\n")
-                         : at_terminal ? put(for_terminal.add(*bytes))
-                                       : put(*bytes);
-    if (!written) return complain("standard output: it cannot be written", kRefused);
-  } while (offset < total);
+  const auto streamed =
+      stream_message(client, arguments.id, arguments.server,
+                     [&](const std::string& document, std::string_view bytes) {
+                       if (settings.json) return put(document + "\n");
+                       return at_terminal ? put(for_terminal.add(bytes)) : put(bytes);
+                     });
+  if (!streamed) {
+    return complain(streamed.error().text,
+                    streamed.error().is_connection ? kUnreachable : kRefused);
+  }
   if (!put(for_terminal.finish()) || std::fflush(stdout) != 0) {
     return complain("standard output: it cannot be written", kRefused);
   }

@@ -1,6 +1,6 @@
 #include "queue_walk.h"
 
-#include <fmt/format.h>
+#include <optional>
 
 #include "commands.h"
 
@@ -9,8 +9,6 @@ namespace mailroot::ctl {
 using nlohmann::json;
 
 namespace {
-
-constexpr uint32_t kPage = 500;
 
 // Whether the envelope of a message matches; one that is gone does not.
 std::expected<bool, WalkTrouble> look_at(Client& client, const QueueFilter& filter,
@@ -29,26 +27,22 @@ std::expected<bool, WalkTrouble> look_at(Client& client, const QueueFilter& filt
 std::expected<uint64_t, WalkTrouble> walk_queue(Client& client, const QueueFilter& filter,
                                                 const Visit& visit) {
   uint64_t seen = 0;
-  std::string cursor = "0";
-  do {
-    std::string command = fmt::format("queue list cursor={} max={}", cursor, kPage);
-    if (!filter.server.empty()) command += " server=" + filter.server;
-    const auto reply = client.ask(command);
-    if (!reply) return std::unexpected(WalkTrouble{reply.error(), kUnreachable});
-    if (!reply->ok) return std::unexpected(WalkTrouble{reply->last, kRefused});
-    for (const std::string& line : reply->lines) {
-      const json listed = json::parse(line);
-      ++seen;
-      if (!filter.matches_listed(listed)) continue;
-      if (filter.needs_detail()) {
-        const auto matching = look_at(client, filter, listed);
-        if (!matching) return std::unexpected(matching.error());
-        if (!*matching) continue;
-      }
-      if (!visit(line, listed)) return seen;
-    }
-    cursor = reply->last.substr(reply->last.find('=') + 1);
-  } while (cursor != "0");
+  std::optional<WalkTrouble> trouble;
+  std::string command = "queue list";
+  if (!filter.server.empty()) command += " server=" + filter.server;
+  const auto walked =
+      walk_pages(client, command, "cursor", "0", [&](const std::string& line, const json& listed) {
+        ++seen;
+        if (!filter.matches_listed(listed)) return true;
+        if (filter.needs_detail()) {
+          const auto matching = look_at(client, filter, listed);
+          if (!matching) trouble = matching.error();
+          if (!matching || !*matching) return matching.has_value();
+        }
+        return visit(line, listed);
+      });
+  if (!walked) return std::unexpected(walked.error());
+  if (trouble) return std::unexpected(*trouble);
   return seen;
 }
 

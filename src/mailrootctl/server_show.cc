@@ -7,6 +7,7 @@
 #include "mailroot/config/machine_state.h"
 #include "server_commands.h"
 #include "show.h"
+#include "show_keys.h"
 #include "site.h"
 
 namespace mailroot::ctl {
@@ -138,42 +139,6 @@ int list_servers(const Settings& settings) {
   return states ? 0 : complain(std::string(kNotRunning) + " (" + site->socket + ")", kUnreachable);
 }
 
-namespace {
-
-std::string place_text(const config::EffectiveKey& key) {
-  if (!key.place) return "default";
-  return fmt::format("{}:{}", key.place->file, key.place->line);
-}
-
-void print_key(const config::EffectiveKey& key) {
-  const std::string where = place_text(key);
-  if (!key.value.starts_with('\n')) {
-    fmt::print("{:<36} {:<36} {}\n", key.key.path, key.value, where);
-    return;
-  }
-  fmt::print("{:<36} {:<36} {}\n", key.key.path, "", where);
-  std::string_view rest = std::string_view(key.value).substr(1);
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find('\n'), rest.size());
-    fmt::print("  {}\n", rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-}
-
-ordered_json to_json(const config::EffectiveKey& key) {
-  ordered_json out = {{"key", key.key.path},
-                      {"value", key.value.starts_with('\n') ? key.value.substr(1) : key.value},
-                      {"default", key.key.default_value},
-                      {"is_default", !key.place.has_value()}};
-  if (key.place) {
-    out["file"] = key.place->file;
-    out["line"] = key.place->line;
-  }
-  return out;
-}
-
-}  // namespace
-
 int show_one_server(const Settings& settings, const std::string& id) {
   const auto site = open_site(settings);
   if (!site) return site.error();
@@ -188,7 +153,7 @@ int show_one_server(const Settings& settings, const std::string& id) {
   if (settings.json) {
     ordered_json document = to_json(line);
     ordered_json all = ordered_json::array();
-    for (const auto& key : keys) all.push_back(to_json(key));
+    for (const auto& key : keys) all.push_back(effective_json(key));
     document["properties"] = std::move(all);
     print_json(document);
     return 0;
@@ -198,7 +163,7 @@ int show_one_server(const Settings& settings, const std::string& id) {
   if (!line.reason.empty()) fmt::print("! {}\n", line.reason);
   for (const auto& holder : line.held_by) fmt::print("! {}\n", holder);
   fmt::print("\n{:<36} {:<36} {}\n", "PROPERTY", "VALUE", "SET AT");
-  for (const auto& key : keys) print_key(key);
+  for (const auto& key : keys) print_effective(key);
   return 0;
 }
 

@@ -22,12 +22,21 @@ std::vector<std::string> ids_of(const LogLine& line) {
     std::string id = line.field(key);
     if (!id.empty()) out.push_back(std::move(id));
   }
+  // Taken from where another virtual server had it: "moved-sales-00000001000000000001.eml".
+  constexpr size_t kIdLength = 20;
+  constexpr std::string_view kEnd = ".eml";
+  const std::string file = line.field("file");
+  if (line.event == "accepted" && file.starts_with("moved-") && file.ends_with(kEnd) &&
+      file.size() > kIdLength + kEnd.size()) {
+    out.push_back(file.substr(file.size() - kIdLength - kEnd.size(), kIdLength));
+  }
   return out;
 }
 
 // What a message can end with. Each recipient has an end of its own; the last one is told.
 bool is_end(std::string_view event) {
-  constexpr std::array kEnds = {"delivered", "bounced", "returned", "deleted", "forgotten"};
+  constexpr std::array kEnds = {"delivered", "bounced", "returned",
+                                "deleted",   "moved",   "forgotten"};
   return std::ranges::find(kEnds, event) != kEnds.end();
 }
 

@@ -19,7 +19,7 @@ struct Story {
   std::string end;              // "" while the log tells none; else that of the last line of one
 };
 
-// One for each server that has a message with a wanted id.
+// One for each server that has, or was given, a message with a wanted id.
 class Stories {
  public:
   // `server`: empty for all.

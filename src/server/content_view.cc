@@ -4,8 +4,8 @@
 
 #include "limits.h"
 #include "mailroot/base/crc32c.h"
-#include "mailroot/message/queue_file.h"
 #include "mailroot/server/cross.h"
+#include "moving.h"
 #include "supervisor_state.h"
 
 namespace mailroot::server {
@@ -15,26 +15,6 @@ using reactor::task;
 namespace {
 
 using Piece = std::optional<result<MessagePiece>>;
-
-message::QueueFileHeader header_of(const spool::LoadedMessage& message) {
-  message::QueueFileHeader header;
-  header.id = message.id;
-  header.envelope = message.envelope;
-  for (const char letter : message.status) {
-    header.status.push_back(static_cast<message::RecipientStatus>(letter));
-  }
-  header.origin = message.origin;
-  header.arrived_at = message.times.arrived;
-  const bool has_basis = message.times.expiry_basis != WallTime{};
-  header.expiry_basis_at = has_basis ? message.times.expiry_basis : message.times.arrived;
-  header.next_attempt_at = message.times.next_attempt;
-  header.attempts = message.times.attempts;
-  header.delay_notified = message.times.delay_notified;
-  header.content_size_bytes = message.size_bytes;
-  header.traits = message.traits;
-  header.last_reply = message.last_reply;
-  return header;
-}
 
 // Loads the message, and looks at all of it: the block tells the checksum.
 task<result<ContentReading>> begin_reading(ServerShard& server, QueueId id) {
@@ -51,9 +31,7 @@ task<result<ContentReading>> begin_reading(ServerShard& server, QueueId id) {
     for (const ByteView window : *windows) checksum = crc32c(window, checksum);
   }
   reading.message.content->rewind();
-  message::QueueFileHeader header = header_of(reading.message);
-  header.content_crc32c = checksum;
-  reading.head = message::encode_queue_header(header, 0).bytes;
+  reading.head = queue_block(reading.message, reading.message.status, checksum);
   co_return reading;
 }
 

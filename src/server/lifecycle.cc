@@ -145,6 +145,7 @@ Supervisor::State_::open_shared(const config::VirtualServer& settings) {
 }
 
 task<void> Supervisor::State_::add_to_shards(Record& record, std::shared_ptr<ServerShared> shared) {
+  co_await finish_moves(record.id, *shared->home);
   record.shared = shared;
   const Policy policy = policy_of(record);
   const auto count = static_cast<uint16_t>(shards.size());
@@ -160,6 +161,7 @@ task<void> Supervisor::State_::add_to_shards(Record& record, std::shared_ptr<Ser
 
 task<void> Supervisor::State_::exchange_on_shards(Record& record,
                                                   std::shared_ptr<ServerShared> shared) {
+  co_await finish_moves(record.id, *shared->home);
   const auto old = std::exchange(record.shared, shared);
   const Policy policy = policy_of(record);
   const auto count = static_cast<uint16_t>(shards.size());

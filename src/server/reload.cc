@@ -144,11 +144,8 @@ task<ReloadReport> Supervisor::State_::take_effect(std::shared_ptr<const ConfigS
   co_return report;
 }
 
-// Rounds: what cannot be opened or started changes the plan for the others (an address may go to
-// the next in line), until everything that the plan wants stands ready.
-task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanConditions conditions,
-                                             Prepared& prepared) {
-  // A home belongs to who runs in it, then to the first in name order.
+// A home belongs to who runs in it, then to the first in name order.
+std::set<std::string> Supervisor::State_::ids_at_home(const ConfigSnapshot& next) const {
   std::set<std::string> at_home;
   for (const auto& [id, record] : records) {
     const auto settings = find_settings(next, id);
@@ -156,7 +153,14 @@ task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanCon
                        settings->home_directory == record.shared->home->path;
     if (stays) at_home.insert(id);
   }
-  for (auto& [id, reason] : config::shared_homes(next, at_home)) {
+  return at_home;
+}
+
+// Rounds: what cannot be opened or started changes the plan for the others (an address may go to
+// the next in line), until everything that the plan wants stands ready.
+task<ReloadPlan> Supervisor::State_::prepare(const ConfigSnapshot& next, PlanConditions conditions,
+                                             Prepared& prepared) {
+  for (auto& [id, reason] : config::shared_homes(next, ids_at_home(next))) {
     conditions.cannot_start.emplace(id, std::move(reason));
   }
   for (const auto& server : next.servers) {

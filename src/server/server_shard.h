@@ -65,6 +65,7 @@ class ServerShard final : public receive::Service {
   queue::Moment moment() const;
 
   deliver::Dispatcher& dispatcher() { return *dispatcher_; }
+  const spool::Home& home() const { return *shared_->home; }
   const receive::Counters& receive_counters() const { return receive_counters_; }
   const deliver::Counters& deliver_counters() const { return deliver_counters_; }
 

@@ -1,6 +1,7 @@
 // What the Supervisor knows, and the steps its operations are made of.
 //   reload.cc     plan, prepare, commit, retire
 //   lifecycle.cc  one server on all shards: add, exchange, remove
+//   move.cc       messages from one server to another
 //   views.cc      answers to control
 #pragma once
 
@@ -58,6 +59,9 @@ struct Supervisor::State_ {
   reactor::task<std::vector<std::string>> vacate_homes(const config::ConfigSnapshot& next,
                                                        config::PlanConditions& conditions);
   std::set<std::string> paused_ids() const;
+  std::set<std::string> ids_at_home(const config::ConfigSnapshot& next) const;
+  bool look_at_obstacles(const config::ReloadPlan& plan, const config::ConfigSnapshot& next,
+                         config::PlanConditions& conditions);  // reload_preview.cc
   reactor::task<void> pause_again(std::set<std::string> ids);
   struct Prepared {
     std::map<std::string, std::shared_ptr<ServerShared>> homes;
@@ -91,6 +95,9 @@ struct Supervisor::State_ {
                    config::PlanConditions& conditions, Prepared& prepared);
   reactor::task<void> renew_certificates();
   bool renew(Record& record);
+
+  // move.cc
+  reactor::task<void> finish_moves(std::string from, const spool::Home& home);
 
   // lifecycle.cc
   reactor::task<std::expected<std::shared_ptr<ServerShared>, spool::HomeProblem>> open_shared(

@@ -1,7 +1,8 @@
 // Answers to control's questions, gathered from the shards one after the other: each is held only
 // as long as one page of its own takes.
+#include <algorithm>
+
 #include "mailroot/server/cross.h"
-#include "sums.h"
 #include "supervisor_state.h"
 
 namespace mailroot::server {
@@ -26,54 +27,21 @@ struct Cursor {
   }
 };
 
-struct ShardFigures {
-  bool found = false;
-  queue::QueueCounters queue;
-  spool::SpoolCounters spool;
-  uint64_t connections_open = 0, connections = 0, connections_refused = 0;
-  uint64_t messages = 0, messages_refused = 0, bytes = 0, recipients_refused = 0;
-  uint64_t delivered = 0, deferred = 0, bounced = 0, dropped = 0, outbound_open = 0;
-};
-
-task<ShardFigures> figures_here(Shard& shard, std::string id) {
-  ShardFigures out;
-  ServerShard* server = shard.find(id);
-  if (server == nullptr) co_return out;
-  const auto& in = server->receive_counters();
-  const auto& delivery = server->deliver_counters();
-  out.found = true;
-  out.queue = server->dispatcher().queue().counters();
-  out.spool = server->spool().counters();
-  out.connections_open = in.connections_open;
-  out.connections = in.connections;
-  out.connections_refused = in.connections_refused;
-  out.messages = in.messages;
-  out.messages_refused = in.messages_refused;
-  out.bytes = in.bytes;
-  out.recipients_refused = in.recipients_refused;
-  out.delivered = delivery.delivered;
-  out.deferred = delivery.deferred;
-  out.bounced = delivery.bounced;
-  out.dropped = delivery.dropped;
-  out.outbound_open = delivery.connections_open;
-  co_return out;
-}
-
-void add(ServerView& view, const ShardFigures& part) {
-  view.connections_open += part.connections_open;
-  view.connections += part.connections;
-  view.connections_refused += part.connections_refused;
-  view.messages += part.messages;
-  view.messages_refused += part.messages_refused;
-  view.bytes += part.bytes;
-  view.recipients_refused += part.recipients_refused;
-  view.delivered += part.delivered;
-  view.deferred += part.deferred;
-  view.bounced += part.bounced;
-  view.dropped += part.dropped;
-  view.outbound_open += part.outbound_open;
-  add_up(view.queue, part.queue);
-  add_up(view.spool, part.spool);
+void fill_in(ServerView& view, const ServerMetrics& figures) {
+  view.connections_open = figures.connections_open;
+  view.connections = figures.connections;
+  view.connections_refused = figures.connections_refused;
+  view.messages = figures.messages;
+  view.messages_refused = figures.messages_refused;
+  view.bytes = figures.bytes;
+  view.recipients_refused = figures.recipients_refused;
+  view.delivered = figures.delivered;
+  view.deferred = figures.deferred;
+  view.bounced = figures.bounced;
+  view.dropped = figures.dropped;
+  view.outbound_open = figures.outbound_open;
+  view.queue = figures.queue;
+  view.spool = figures.spool;
 }
 
 using QueuePageHere = queue::Page<queue::MessageView>;
@@ -135,6 +103,8 @@ queue::Moment Supervisor::moment() const {
   return {state_->control.now(), state_->control.wall_now()};
 }
 
+bool Supervisor::knows(const std::string& server) const { return state_->records.contains(server); }
+
 ServiceView Supervisor::service() const {
   const State_& state = *state_;
   ServiceView view;
@@ -183,14 +153,11 @@ task<std::vector<ServerView>> Supervisor::servers() {
     }
     views.push_back(std::move(view));
   }
+  // A server may come or go meanwhile: who is in one of the two only has no figures.
+  const Metrics figures = co_await metrics();
   for (ServerView& view : views) {
-    for (size_t i = 0; i < state.shards.size(); ++i) {
-      Shard* there = state.shards[i].get();
-      const std::string id = view.id;
-      auto work = [there, id]() -> task<ShardFigures> { return figures_here(*there, id); };
-      const auto part = co_await on_shard<ShardFigures>(state.control, *there, std::move(work));
-      add(view, part);
-    }
+    const auto found = std::ranges::find(figures.servers, view.id, &ServerMetrics::id);
+    if (found != figures.servers.end()) fill_in(view, *found);
   }
   co_return views;
 }

@@ -43,6 +43,8 @@ struct EffectiveKey {
 // Every available key of a virtual server, in their usual order. Reads the server's file again for
 // the places; one that cannot be read any more gives none.
 std::vector<EffectiveKey> effective_keys(const VirtualServer& server);
+// The same of the service, whose file is `file`.
+std::vector<EffectiveKey> effective_keys(const Service& service, const std::string& file);
 
 // Reads one value, in YAML, as the key of this path ("bindings[].address", "default_domain"): ""
 // when it may stand there, else the sentence about it.
@@ -54,6 +56,7 @@ std::string quote_scalar(std::string_view text);
 struct ChangedKey {
   std::string path;
   Reload reload;
+  std::string before, after;  // as YAML
 };
 std::vector<ChangedKey> changed_keys(const Service& before, const Service& after);
 std::vector<ChangedKey> changed_keys(const VirtualServer& before, const VirtualServer& after);

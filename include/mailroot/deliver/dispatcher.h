@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,6 +79,10 @@ enum class CloseResult : uint8_t {
   final_reply,  // the peer has a whole message and is about to answer: left alone (RFC 1047)
 };
 
+// `status`: a letter for each recipient.
+using KeepCopy = std::function<reactor::task<result<void>>(const spool::LoadedMessage& message,
+                                                           std::string status)>;
+
 class Dispatcher {
  public:
   Dispatcher(const Surroundings& surroundings,
@@ -101,6 +106,9 @@ class Dispatcher {
   // An operator's wish, durable when it returns `done`; reports of `bounce` may follow later, when
   // the disk refuses them now. The dispatcher may end meanwhile.
   reactor::task<OperatorResult> operate(QueueId id, OperatorAction action);
+  // Removes a message as `discard` does, after `keep` has made a durable copy of it: no attempt is
+  // under way from before the copy on. Its error leaves the message as it was (unreadable).
+  reactor::task<OperatorResult> move_out(QueueId id, KeepCopy keep);
   // At most `max` outbound connections with numbers above `after`, ascending.
   std::vector<ConnectionView> connections(uint64_t after, size_t max) const;
   CloseResult close_connection(uint64_t number);

@@ -17,6 +17,7 @@
 #include "mailroot/base/protocol_log.h"
 #include "mailroot/base/queue_id.h"
 #include "mailroot/config/binding_table.h"
+#include "mailroot/config/describe.h"
 #include "mailroot/config/snapshot.h"
 #include "mailroot/deliver/dispatcher.h"
 #include "mailroot/deliver/operator.h"
@@ -97,6 +98,23 @@ struct ReloadReport {
   std::vector<std::string> warnings;  // sentences, also of what waits for a restart
 };
 
+// What a reload would do.
+struct ServerPreview {
+  std::string id;
+  std::string action;  // as config::ServerAction, or "restart" in another home directory
+  std::string reason;
+  bool is_new = false;
+  std::vector<std::string> opens, closes, adopts;
+  std::vector<config::ChangedKey> changes;
+};
+
+struct ReloadPreview {
+  std::vector<std::string> problems;  // it would be refused, and this is all
+  std::vector<config::ChangedKey> service;
+  std::vector<ServerPreview> servers;  // by id
+  std::vector<std::string> warnings;
+};
+
 struct QueuedMessage {
   std::string server;
   queue::MessageView view;
@@ -168,6 +186,8 @@ class Supervisor {
       std::vector<log::Sink*> shard_logs, std::shared_ptr<const config::ConfigSnapshot> snapshot);
   // SIGHUP, `mailrootctl reload`. Requests that arrive while one runs are served by the next one.
   reactor::task<ReloadReport> reload();
+  // What it would do now. Homes are not opened, so that a reload may still find one unusable.
+  reactor::task<ReloadPreview> preview_reload();
   // Ends every server in order, then the shards.
   reactor::task<void> stop_all();
 
@@ -176,6 +196,7 @@ class Supervisor {
   reactor::task<std::expected<void, std::string>> pause_server(std::string id);
   reactor::task<std::expected<void, std::string>> continue_server(std::string id);
 
+  bool knows(const std::string& server) const;
   ServiceView service() const;
   queue::Moment moment() const;  // both clocks of the control thread
   reactor::task<std::vector<ServerView>> servers();
@@ -206,6 +227,11 @@ class Supervisor {
   // To a message in the queue of `server`, or of the first that has it when `server` is empty.
   reactor::task<deliver::OperatorResult> operate(std::string server, QueueId id,
                                                  deliver::OperatorAction action);
+  // A message of `server`, or of the first that has it, becomes one of `to`: at no moment, a crash
+  // included, of both or of none. A sentence when the two cannot.
+  reactor::task<std::expected<deliver::OperatorResult, std::string>> move(std::string server,
+                                                                          QueueId id,
+                                                                          std::string to);
   // `id` empty: everything of `server` (or of all).
   reactor::task<RetryReport> retry(std::string server, std::optional<QueueId> id);
 

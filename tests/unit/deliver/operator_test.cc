@@ -20,6 +20,8 @@ reactor::task<QueueId> send_and_wait(World& world) {
   co_return id;
 }
 
+reactor::task<result<void>> answer_with(result<void> value) { co_return value; }
+
 }  // namespace
 
 TEST_CASE("hold and release are stored; what changes nothing says so") {
@@ -61,6 +63,51 @@ TEST_CASE("a message that nobody knows, and one that is gone from the spool") {
     CHECK(result == OperatorResult::done);
     CHECK(world.spool.at(id).done);
     CHECK(dispatcher.queue().counters().messages == 0);
+    CHECK(world.spool.reports.empty());
+  });
+}
+
+TEST_CASE("a message that cannot be copied, read or found is not moved out") {
+  run_world([](World& world) -> reactor::task<void> {
+    const QueueId id = co_await send_and_wait(world);
+    deliver::Dispatcher& dispatcher = *world.dispatcher;
+    const deliver::KeepCopy cannot = [](const spool::LoadedMessage&, std::string) {
+      return answer_with(fail(Errc::no_space));
+    };
+    QueueId unknown = id;
+    ++unknown.counter;
+    auto result = co_await dispatcher.move_out(unknown, cannot);
+    CHECK(result == OperatorResult::no_message);
+    result = co_await dispatcher.move_out(id, cannot);
+    CHECK(result == OperatorResult::unreadable);
+    world.spool.load_faults = {Error{Errc::io}};
+    result = co_await dispatcher.move_out(id, cannot);
+    CHECK(result == OperatorResult::unreadable);
+    CHECK(dispatcher.queue().counters().in_transaction == 0);
+    CHECK(dispatcher.queue().counters().messages == 1);
+    result = co_await dispatcher.operate(id, OperatorAction::hold);
+    CHECK(result == OperatorResult::done);
+    result = co_await dispatcher.move_out(id, cannot);
+    CHECK(result == OperatorResult::unreadable);
+    CHECK(dispatcher.queue().counters().held == 1);
+    CHECK_FALSE(world.spool.at(id).done);
+  });
+}
+
+TEST_CASE("a message is settled after its copy, never before") {
+  run_world([](World& world) -> reactor::task<void> {
+    const QueueId id = co_await send_and_wait(world);
+    const auto seen = std::make_shared<std::string>();
+    World* const there = &world;
+    const deliver::KeepCopy keep = [=](const spool::LoadedMessage& message, std::string status) {
+      *seen = status + (there->spool.at(message.id).done ? " settled" : " in the queue");
+      return answer_with({});
+    };
+    const auto result = co_await world.dispatcher->move_out(id, keep);
+    CHECK(result == OperatorResult::done);
+    CHECK(*seen == "WW in the queue");
+    CHECK(world.spool.at(id).done);
+    CHECK(world.dispatcher->queue().counters().messages == 0);
     CHECK(world.spool.reports.empty());
   });
 }

@@ -56,6 +56,19 @@ TEST_CASE("trace: how a message ended") {
   CHECK(told[1].end.empty());
 }
 
+TEST_CASE("trace: a message that was moved is followed to its new server") {
+  const std::string id = "00000001000000000A05";
+  Stories stories({id}, "");
+  stories.add(line("moved server=a queue_id=" + id + " target=b by=operator"));
+  stories.add(line("accepted server=b queue_id=X peer=pickup file=moved-a-" + id + ".eml"));
+  stories.add(line("accepted server=b queue_id=Y peer=pickup file=moved-" + id));
+  const auto told = stories.take();
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].end == "moved");
+  CHECK(told[1].server == "b");
+  CHECK(told[1].events.size() == 1);
+}
+
 TEST_CASE("trace: a message with endless lines is bounded") {
   Stories stories({"A"}, "");
   for (size_t i = 0; i < kStoryEventsMax + 7; ++i)
