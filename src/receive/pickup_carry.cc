@@ -88,8 +88,11 @@ task<PickupVerdict> PickupReader::Impl::carry_claimed(PickupFound& file,
   PreparedPickup prepared;
   auto verdict = co_await examine(entry, std::move(draft), prepared);
   co_await until_commit_turn(turn);
-  const bool stays = verdict.outcome != PickupOutcome::taken || scope.is_cancelled();
+  // A predecessor that has to wait is not overtaken by those that were on their way with it.
+  const bool must_wait = scope.is_cancelled() || is_resting();
+  const bool stays = verdict.outcome != PickupOutcome::taken || must_wait;
   if (stays) {
+    if (verdict.outcome == PickupOutcome::later) rest(file.name, verdict.reason);
     commit_turn = turn + 1;
     moved.notify_all();
     if (verdict.outcome == PickupOutcome::taken) verdict.outcome = PickupOutcome::gone;

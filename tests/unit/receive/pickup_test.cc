@@ -19,6 +19,8 @@ TEST_CASE_TEMPLATE("a file becomes a message and is removed", World, MAILROOT_KE
     rig.start();
     const bool empty = co_await rig.until_empty();
     REQUIRE(empty);
+    const bool handed_over = co_await rig.until_told("accepted server=default");
+    REQUIRE(handed_over);
     REQUIRE(rig.stored().size() == 1);
     const Stored& message = rig.stored()[0];
     CHECK(message.envelope.reverse_path == Mailbox{"app", "example.com"});

@@ -433,6 +433,39 @@ TEST_CASE("the queue gets messages in the order of the files, whichever is store
   });
 }
 
+TEST_CASE("a file that has to wait is not overtaken by those read side by side with it") {
+  run_in<EpollWorld, PickupRig>([](PickupRig& rig) -> task<void> {
+    FakeSpool& spool = rig.service.fake_spool();
+    spool.memory_left = 100'000;
+    for (int i = 0; i < 30; ++i) {
+      const std::string name = "Pickup/new/" + std::to_string(100 + i);
+      const std::string body(i == 5 ? 200'000 : 10, 'x');
+      rig.write(name,
+                "X-Sender: n" + std::to_string(i) + "@a.example\nTo: b@example.com\n\n" + body);
+      rig.age(name, 1000 - i);
+    }
+    rig.start();
+    const bool told = co_await rig.until_told("cannot be stored");
+    REQUIRE(told);
+    co_await rig.pause(100);
+    CHECK(rig.stored().size() <= 5);
+    spool.memory_left = UINT64_MAX;
+    const bool empty = co_await rig.until_empty();
+    REQUIRE(empty);
+    for (int i = 0; i < 2000 && rig.service.queued.size() < 30; ++i) {
+      co_await rig.pause(5);
+    }
+    REQUIRE(rig.service.queued.size() == 30);
+    std::map<QueueId, std::string> names;
+    for (const Stored& message : rig.stored()) {
+      names[message.id] = message.envelope.reverse_path.local_part;
+    }
+    for (size_t i = 0; i < 30; ++i) {
+      CHECK(names[rig.service.queued[i]] == "n" + std::to_string(i));
+    }
+  });
+}
+
 TEST_CASE("a bad file stays while Badmail cannot take it") {
   run_in<EpollWorld, PickupRig>([](PickupRig& rig) -> task<void> {
     std::filesystem::remove_all(rig.path("Badmail/tmp"));
