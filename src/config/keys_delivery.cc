@@ -71,10 +71,14 @@ std::vector<Key<VS>> outbound_keys() {
        choice(in_security(&Security::tls), {{"off", OutboundTls::off},
                                             {"opportunistic", OutboundTls::opportunistic},
                                             {"required", OutboundTls::required},
+                                            {"dane", OutboundTls::dane},
                                             {"verified", OutboundTls::verified}}),
        Reload::live,
        "TLS towards next hops. opportunistic: where offered, else in the clear. required: never in "
-       "the clear, whatever the certificate. verified: only with a certificate that is good and "
+       "the clear, whatever the certificate. dane: where DNSSEC vouches for TLSA records, only "
+       "with a "
+       "certificate that they name, else as opportunistic. verified: only with a certificate that "
+       "is good and "
        "has the next hop's name."},
       {"delivery.security.handshake",
        choice(in_security(&Security::handshake), {{"auto", OutboundHandshake::automatic},

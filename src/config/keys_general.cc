@@ -319,8 +319,11 @@ std::vector<Key<VS>> access_keys() {
        Reload::live,
        "Of the certificates that client_ca signed, only those with one of these names (DNS name, "
        "mail address or common name). Empty: all."},
-      {"access.proxy_protocol", not_yet<VS>({"[]"}), Reload::live,
-       "Networks whose connections begin with a PROXY header."},
+      {"access.proxy_protocol", networks(at(&VS::access, &Access::proxy_protocol)),
+       Reload::new_sessions,
+       "Balancers: connections from these networks begin with a PROXY header, version 1 or 2, "
+       "which "
+       "says who the client is. From everybody else a header is refused."},
   };
 }
 

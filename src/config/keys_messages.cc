@@ -163,6 +163,7 @@ const KeyTable<Domain>& domain_keys() {
                  {"off", OutboundTls::off},
                  {"opportunistic", OutboundTls::opportunistic},
                  {"required", OutboundTls::required},
+                 {"dane", OutboundTls::dane},
                  {"verified", OutboundTls::verified}}),
          Reload::live, "TLS towards it, as delivery.security.tls; inherit: what that says."},
         {"security.ca", file(at(&Domain::security, &Security::ca)), Reload::live,

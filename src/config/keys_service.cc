@@ -175,6 +175,9 @@ const KeyTable<Service>& service_keys() {
        "says."},
       {"dns.resolvers", resolvers(), Reload::restart,
        "Resolvers to ask; system is what /etc/resolv.conf names."},
+      {"dns.trust_anchor", file(at(&Service::dns_trust_anchor)), Reload::restart,
+       "File of DS or DNSKEY records where DNSSEC begins, as of package dns-root-data "
+       "(/usr/share/dns/root.key). \"\": nothing is validated; needed for dane."},
       {"dns.hosts",
        {"map of names to fixed answers", read_hosts, print_hosts},
        Reload::restart,

@@ -144,6 +144,7 @@ class Loader {
     for (auto& [id, server] : servers) {
       snapshot_.servers.push_back(std::make_shared<const VirtualServer>(std::move(server)));
     }
+    check_dane(snapshot_, problems_);
     check_log_directories(snapshot_, problems_);
   }
 

@@ -218,6 +218,23 @@ void check_server(const VirtualServer& server, Context& context,
   }
 }
 
+void check_dane(const ConfigSnapshot& snapshot, ProblemList& problems) {
+  if (!snapshot.service.dns_trust_anchor.empty()) return;
+  for (const auto& server : snapshot.servers) {
+    const bool wants_dane = server->delivery.security.tls == OutboundTls::dane ||
+                            std::ranges::any_of(server->domains, [](const Domain& domain) {
+                              return domain.security.tls == OutboundTls::dane;
+                            });
+    if (!wants_dane) continue;
+    Problem problem;
+    problem.place = server->place;
+    problem.key = "delivery.security.tls";
+    problem.text =
+        "dane needs dns.trust_anchor in " + snapshot.file + ", or no TLSA record could be believed";
+    problems.add(std::move(problem));
+  }
+}
+
 void check_log_directories(const ConfigSnapshot& snapshot, ProblemList& problems) {
   std::map<std::string, const VirtualServer*> folders;
   for (const auto& server : snapshot.servers) {

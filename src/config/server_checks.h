@@ -14,6 +14,8 @@ void check_server(const VirtualServer& server, Context& context,
                   std::vector<std::string>& warnings);
 
 // After all files were read: no protocol log goes where mail lies, for Pickup would send it.
+// dane without DNSSEC would be opportunistic in silence.
+void check_dane(const ConfigSnapshot& snapshot, ProblemList& problems);
 void check_log_directories(const ConfigSnapshot& snapshot, ProblemList& problems);
 
 }  // namespace mailroot::config

@@ -70,7 +70,6 @@ class Connection {
   bool wants_clear_text() const { return tls_has_failed_ && wanted_tls_.may_fall_back; }
   // Null: in clear text.
   const tls::Engine* tls() const { return tls_ == nullptr ? nullptr : &tls_->engine(); }
-  bool is_verified() const { return tls_ != nullptr && wanted_tls_.context->verifies(); }
   bool is_idle() const { return !session_.in_transaction(); }
   uint32_t transactions() const { return session_.transactions(); }
   Instant opened_at() const { return opened_at_; }

@@ -11,7 +11,11 @@ reactor::task<std::optional<std::string>> Connection::shake_hands() {
   if (wanted_tls_.context == nullptr) {
     co_return "the certificates for it could not be read";
   }
-  auto engine = std::make_unique<tls::Engine>(wanted_tls_.context, target_.host, wanted_tls_.names);
+  const OutboundTls& wanted = wanted_tls_;
+  auto engine =
+      wanted.dane.empty()
+          ? std::make_unique<tls::Engine>(wanted.context, target_.host, wanted.names)
+          : std::make_unique<tls::Engine>(wanted.context, target_.host, wanted.names, wanted.dane);
   tls_ = std::make_unique<tls::Channel>(reactor_, socket_, *stream_, std::move(engine));
   const Duration most = std::min(kHandshakeTimeout, settings_->delivery.outbound_timeout);
   const auto shaken = co_await tls_->shake({reactor_.now() + most, &scope_});

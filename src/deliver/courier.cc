@@ -40,7 +40,7 @@ void log_connection(const Courier& courier, const Connection& connection,
   event.with("bytes", static_cast<int64_t>(connection.bytes_sent()));
   if (const tls::Engine* tls = connection.tls(); tls != nullptr && !tls->version().empty()) {
     event.with("tls", tls->version()).with("cipher", tls->cipher());
-    event.with("verified", connection.is_verified() ? "yes" : "no");
+    event.with("verified", tls->is_verified() ? "yes" : "no");
   }
   if (!opened) {
     const std::string& detail = connection.close_detail();
@@ -99,14 +99,35 @@ reactor::task<void> drop_connection(Courier& courier) {
   courier.engine.around.counters.connections_open.fetch_sub(1, std::memory_order_relaxed);
 }
 
+namespace {
+
+// RFC 7672 2.1.2: a host whose records cannot be looked up is not spoken to, for an attacker could
+// have seen to that.
+DeliveryOutcome no_tlsa_outcome(const Target& target, const dns::ResolveFailure& failure) {
+  DeliveryOutcome outcome =
+      make_outcome(Disposition::deferred, smtp::Stage::start_tls, "4.7.5",
+                   "TLSA records of " + target.host + " cannot be looked up: " + failure.text);
+  if (failure.failure == dns::Failure::cancelled) outcome.disposition = Disposition::not_tried;
+  return outcome;
+}
+
+}  // namespace
+
 reactor::task<std::optional<DeliveryOutcome>> open_next(Courier& courier, const Work& work) {
   Engine& engine = courier.engine;
   const Target target = courier.targets.list[courier.next_target++];
-  const route::NextHop& hop = engine.destinations[courier.destination]->hop;
+  const route::NextHop hop = engine.destinations[courier.destination]->hop;
+  std::vector<dns::TlsaRecord> records;
+  if (wants_dane(*work.settings, hop, target)) {
+    const reactor::Wait wait{engine.reactor().now() + kResolveTimeout, &courier.handle.scope};
+    auto found = co_await engine.around.resolver.tlsa(target.host, target.address.port, wait);
+    if (!found) co_return no_tlsa_outcome(target, found.error());
+    records = std::move(*found);
+  }
   const bool hello_only = hop.hello_only;
   const config::Login* const login = login_for(*work.settings, hop, target);
   const bool is_broken = engine.broken_tls.contains(target.address, engine.reactor().now());
-  OutboundTls tls = tls_for(*work.settings, hop, target, is_broken, engine.tls.get());
+  OutboundTls tls = tls_for(*work.settings, hop, target, is_broken, engine.tls.get(), records);
   const reactor::Wait patience{engine.reactor().now() + kTokenTimeout, &courier.handle.scope};
   auto pass = co_await find_login(engine, login, target, patience);
   if (!pass) {

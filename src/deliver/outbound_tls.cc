@@ -29,21 +29,37 @@ bool is_implicit(const config::Security& security, uint16_t port) {
   return false;
 }
 
+const config::Security& security_of(const config::VirtualServer& settings,
+                                    const route::NextHop& hop) {
+  return hop.own_security ? *hop.own_security : settings.delivery.security;
+}
+
 }  // namespace
 
+bool wants_dane(const config::VirtualServer& settings, const route::NextHop& hop,
+                const Target& target) {
+  return target.is_secure && security_of(settings, hop).tls == config::OutboundTls::dane;
+}
+
 OutboundTls tls_for(const config::VirtualServer& settings, const route::NextHop& hop,
-                    const Target& target, bool is_broken, const tls::ClientContexts* contexts) {
+                    const Target& target, bool is_broken, const tls::ClientContexts* contexts,
+                    const std::vector<dns::TlsaRecord>& records) {
   OutboundTls out;
-  const config::Security& security =
-      hop.own_security ? *hop.own_security : settings.delivery.security;
+  const config::Security& security = security_of(settings, hop);
   if (security.tls == config::OutboundTls::off) return out;
   if (contexts != nullptr) out.context = contexts->find(security);
-  const bool is_opportunistic = security.tls == config::OutboundTls::opportunistic;
+  const bool is_dane = security.tls == config::OutboundTls::dane;
+  const bool is_opportunistic =
+      security.tls == config::OutboundTls::opportunistic || (is_dane && records.empty());
   out.is_implicit = is_implicit(security, target.address.port);
   out.may_fall_back = is_opportunistic && !out.is_implicit;
   if (out.may_fall_back && (is_broken || out.context == nullptr)) return {};
   out.mode = is_opportunistic ? smtp::ClientTls::opportunistic : smtp::ClientTls::required;
   out.names = names_for(security, hop, target);
+  if (!is_dane) return out;
+  for (const dns::TlsaRecord& record : records) {
+    out.dane.push_back({record.usage, record.selector, record.matching_type, record.data});
+  }
   return out;
 }
 

@@ -16,7 +16,8 @@ struct Target {
   SocketAddress address;
   std::string host;  // its name; empty for a literal
   uint16_t preference = 0;
-  uint32_t list = 0;  // the smart host, or 0: preferences compare within one list
+  uint32_t list = 0;       // the smart host, or 0: preferences compare within one list
+  bool is_secure = false;  // DNSSEC vouches for name and addresses
 
   std::string to_string() const;  // "mx1.example.net [192.0.2.1]:25"
 };

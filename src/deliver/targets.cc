@@ -35,28 +35,25 @@ void add_hosts(const TargetSearch& search, MailHosts found, uint16_t port, uint3
       if (!has_bind_address(*search.settings, ip.family())) continue;
       const bool is_literal = IpAddress::parse(host.name).has_value() || host.name.empty() ||
                               host.name.starts_with('[');
-      targets.push_back(
-          {SocketAddress{ip, port}, is_literal ? std::string() : host.name, host.preference, list});
+      targets.push_back({SocketAddress{ip, port}, is_literal ? std::string() : host.name,
+                         host.preference, list, host.is_secure && !is_literal});
     }
   }
 }
 
 reactor::task<std::expected<MailHosts, dns::ResolveFailure>> smart_host_addresses(
     TargetSearch search, config::SmartHost smart, reactor::Wait wait) {
-  MailHosts found;
-  found.hosts.push_back({0, smart.host, {}});
   if (const auto ip = IpAddress::parse(smart.host)) {
-    found.hosts[0].addresses = {*ip};
+    MailHosts found;
+    found.hosts.push_back({0, smart.host, {*ip}, false});
     co_return found;
   }
   if (!smart.is_literal) {
     auto hosts = co_await search.resolver->mail_hosts(smart.host, wait);
     co_return hosts;
   }
-  auto addresses = co_await search.resolver->addresses(smart.host, wait);
-  if (!addresses) co_return std::unexpected(addresses.error());
-  found.hosts[0].addresses = std::move(*addresses);
-  co_return found;
+  auto host = co_await search.resolver->named_host(smart.host, wait);
+  co_return host;
 }
 
 // A smart host that DNS does not know is a mistake of the administrator, not of the sender.

@@ -118,6 +118,16 @@ bool read_data(Reader& reader, Record& record, size_t length) {
     case RecordType::ptr:
       record.target = reader.name(usable);
       return usable;
+    case RecordType::tlsa: {
+      constexpr size_t kFixedBytes = 3;
+      if (length < kFixedBytes) return false;
+      TlsaRecord tlsa{reader.byte(), reader.byte(), reader.byte(), {}};
+      const uint8_t* bytes = reader.bytes(length - kFixedBytes);
+      if (bytes == nullptr) return false;
+      tlsa.data.assign(reinterpret_cast<const char*>(bytes), length - kFixedBytes);
+      record.tlsa = std::move(tlsa);
+      return true;
+    }
   }
   return false;
 }
@@ -129,6 +139,7 @@ bool is_known(uint16_t type) {
     case RecordType::ptr:
     case RecordType::mx:
     case RecordType::aaaa:
+    case RecordType::tlsa:
       return true;
   }
   return false;
@@ -185,7 +196,7 @@ std::optional<Packet> parse_packet(ByteView wire) {
   for (uint16_t i = 0; i < answers && !reader.failed() && i < kAnswersMax; ++i) {
     const RecordHeader header = read_header(reader);
     if (reader.failed() || header.length > reader.left()) return std::nullopt;
-    Record record{header.owner, {}, header.ttl_seconds, 0, {}, {}};
+    Record record{.owner = header.owner, .ttl_seconds = header.ttl_seconds, .target = {}};
     if (is_known(header.type) && header.record_class == kClassInternet) {
       record.type = static_cast<RecordType>(header.type);
       const bool usable = read_data(reader, record, header.length) && header.usable;

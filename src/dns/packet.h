@@ -9,18 +9,20 @@
 
 #include "mailroot/base/address.h"
 #include "mailroot/base/bytes.h"
+#include "mailroot/dns/resolver.h"
 
 namespace mailroot::dns {
 
-enum class RecordType : uint16_t { a = 1, cname = 5, ptr = 12, mx = 15, aaaa = 28 };
+enum class RecordType : uint16_t { a = 1, cname = 5, ptr = 12, mx = 15, aaaa = 28, tlsa = 52 };
 
 struct Record {
   std::string owner;  // lower case, no trailing dot; "" is the root
   RecordType type{};
   uint32_t ttl_seconds = 0;
-  uint16_t preference = 0;           // mx
-  std::string target;                // mx, cname, ptr
-  std::optional<IpAddress> address;  // a, aaaa
+  uint16_t preference = 0;                // mx
+  std::string target;                     // mx, cname, ptr
+  std::optional<IpAddress> address = {};  // a, aaaa
+  std::optional<TlsaRecord> tlsa = {};
 };
 
 struct Packet {

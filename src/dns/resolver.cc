@@ -77,6 +77,9 @@ class ResolverOverSource final : public Resolver {
   task<std::expected<std::vector<IpAddress>, ResolveFailure>> addresses(std::string host,
                                                                         Wait wait) override;
   task<std::expected<std::string, ResolveFailure>> reverse(IpAddress address, Wait wait) override;
+  task<MailHostsResult> named_host(std::string host, Wait wait) override;
+  task<std::expected<std::vector<TlsaRecord>, ResolveFailure>> tlsa(std::string host, uint16_t port,
+                                                                    Wait wait) override;
 
  private:
   struct Cached {
@@ -114,7 +117,7 @@ void ResolverOverSource::remember(const std::string& domain, const MailHostsResu
 task<MailHostsResult> ResolverOverSource::mail_hosts(std::string domain, Wait wait) {
   if (const auto literal = parse_literal(domain)) {
     MailHosts hosts;
-    hosts.hosts.push_back({0, domain, {*literal}});
+    hosts.hosts.push_back({0, domain, {*literal}, false});
     hosts.expires = reactor_.now() + kTtlMax;
     co_return hosts;
   }
@@ -151,8 +154,9 @@ task<MailHostsResult> ResolverOverSource::from_own_addresses(std::string domain,
     co_return failed(found.failure.value_or(Failure::no_addresses), domain);
   }
   MailHosts hosts;
-  hosts.hosts.push_back({0, domain, std::move(found.addresses)});
   hosts.security = found.secure ? security : Security::insecure;
+  const bool is_secure = hosts.security == Security::secure;
+  hosts.hosts.push_back({0, domain, std::move(found.addresses), is_secure});
   hosts.expires = expiry(found.ttl_seconds);
   co_return hosts;
 }
@@ -167,7 +171,7 @@ task<MailHostsResult> ResolverOverSource::from_mx(std::string domain, Answer mx,
   });
   for (const Record& record : mx.records) {
     if (record.target.empty() || hosts.hosts.size() >= kMailHostsMax) continue;
-    hosts.hosts.push_back({record.preference, record.target, {}});
+    hosts.hosts.push_back({record.preference, record.target, {}, false});
   }
   std::vector<HostLookup> lookups(hosts.hosts.size());
   reactor::TaskGroup group;
@@ -175,6 +179,10 @@ task<MailHostsResult> ResolverOverSource::from_mx(std::string domain, Answer mx,
     group.spawn(fill_host(hosts.hosts[i], lookups[i], wait));
   }
   co_await group.join();
+  const bool mx_is_secure = mx.security == Security::secure;
+  for (size_t i = 0; i < lookups.size(); ++i) {
+    hosts.hosts[i].is_secure = mx_is_secure && lookups[i].secure;
+  }
   bool alias = false;
   std::optional<Failure> transient;
   for (const HostLookup& lookup : lookups) {
@@ -231,6 +239,26 @@ task<std::expected<std::vector<IpAddress>, ResolveFailure>> ResolverOverSource::
     co_return failed(found.failure.value_or(Failure::no_addresses), host);
   }
   co_return std::move(found.addresses);
+}
+
+task<MailHostsResult> ResolverOverSource::named_host(std::string host, Wait wait) {
+  if (!is_host_name(host)) co_return failed(Failure::no_such_domain, host);
+  auto hosts = co_await from_own_addresses(host, Security::secure, wait);
+  co_return hosts;
+}
+
+task<std::expected<std::vector<TlsaRecord>, ResolveFailure>> ResolverOverSource::tlsa(
+    std::string host, uint16_t port, Wait wait) {
+  const std::string name = "_" + std::to_string(port) + "._tcp." + host;
+  auto answer = co_await source_->query(name, RecordType::tlsa, wait);
+  std::vector<TlsaRecord> records;
+  if (!answer && answer.error() == Failure::no_such_domain) co_return records;
+  if (!answer) co_return failed(answer.error(), name);
+  if (answer->security != Security::secure) co_return records;
+  for (Record& record : answer->records) {
+    if (record.tlsa && records.size() < kTlsaRecordsMax) records.push_back(std::move(*record.tlsa));
+  }
+  co_return records;
 }
 
 // "1.2.0.192.in-addr.arpa" (RFC 1035 3.5), nibbles under ip6.arpa (RFC 3596 2.5).

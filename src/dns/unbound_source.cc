@@ -130,6 +130,10 @@ result<void> UnboundSource::open(const ResolverOptions& options) {
   for (const auto& [key, value] : settings) {
     if (ub_ctx_set_option(context_.get(), key, value) != 0) return fail(Errc::invalid);
   }
+  const std::string& anchor = options.trust_anchor_file;
+  if (!anchor.empty() && ub_ctx_add_ta_file(context_.get(), anchor.c_str()) != 0) {
+    return fail(Errc::not_found);
+  }
   if (options.servers.empty()) {
     if (ub_ctx_resolvconf(context_.get(), nullptr) != 0) return fail(Errc::not_found);
     // /etc/hosts gives answers too, as administrators expect; a missing file is no fault.

@@ -98,24 +98,25 @@ smtp::SessionRules rules_of(const config::VirtualServer& settings, const config:
 
 }  // namespace
 
-Connection::Connection(reactor::Reactor& reactor, Service& service, reactor::Descriptor socket,
-                       const SocketAddress& local, const SocketAddress& peer,
+Connection::Connection(reactor::Reactor& reactor, Service& service, Arrived arrived,
                        reactor::CancelScope* server_scope)
     : reactor_(reactor),
       service_(service),
-      socket_(socket),
-      stream_(reactor, socket),
-      local_(local),
-      peer_(peer),
+      socket_(arrived.socket),
+      stream_(std::move(arrived.stream)),
+      local_(arrived.local),
+      peer_(arrived.peer),
+      balancer_(arrived.balancer),
+      early_(std::move(arrived.early)),
       scope_(server_scope),
       lookup_scope_(&scope_),
       settings_(service.settings()),
       protocol_log_(service.protocol_log()),
-      binding_(binding_of(*settings_, local)),
+      binding_(binding_of(*settings_, local_)),
       tls_context_(service.tls()),
       session_(
           rules_of(*settings_, binding_, tls_context_.context != nullptr, protocol_log_ != nullptr),
-          peer),
+          peer_),
       opened_(reactor.now()),
       waiting_since_(opened_) {}
 
@@ -136,7 +137,7 @@ task<void> Connection::run() {
   if (!broken_ && tls_ != nullptr) {
     co_await tls_->say_goodbye({reactor_.now() + kFarewellTimeout, nullptr});
   }
-  co_await stream_.stop();
+  co_await stream_->stop();
   if (!broken_) {
     co_await reactor_.shut_down(socket_);
   }
@@ -150,6 +151,9 @@ task<void> Connection::run() {
 task<void> Connection::converse() {
   session_.greet(actions_);
   Next next = co_await act();
+  if (next == Next::go_on && tls_ == nullptr && !early_.empty()) {
+    next = co_await consume(as_bytes(early_));
+  }
   while (next == Next::go_on) {
     co_await send_replies(reply_timeout());
     if (broken_) co_return;
@@ -161,7 +165,7 @@ task<void> Connection::converse() {
     if (tls_ != nullptr) {
       received = co_await tls_->next(input_wait());
     } else {
-      auto clear = co_await stream_.next(input_wait());
+      auto clear = co_await stream_->next(input_wait());
       if (clear) {
         lease = std::move(*clear);
         received = lease.bytes();
@@ -350,8 +354,9 @@ void Connection::log_end() {
   log::Event event(log::Level::info, "connection");
   event.with("server", settings_->id)
       .with("peer", peer_.to_string())
-      .with("local", local_.to_string())
-      .with("helo", session_.client_name())
+      .with("local", local_.to_string());
+  if (balancer_) event.with("balancer", balancer_->to_string());
+  event.with("helo", session_.client_name())
       .with("messages", static_cast<int64_t>(session_.messages_accepted()))
       .with("bytes", static_cast<int64_t>(bytes_in_))
       .with("ms", duration.count());

@@ -14,10 +14,18 @@
 
 namespace mailroot::receive {
 
+// A connection that was admitted; `peer` is the client, whoever stands in front of it.
+struct Arrived {
+  reactor::Descriptor socket;
+  SocketAddress local, peer;
+  std::optional<SocketAddress> balancer;           // that speaks for the client (PROXY protocol)
+  std::unique_ptr<reactor::ReceiveStream> stream;  // of `socket`
+  std::string early = {};                          // of the client, read already
+};
+
 class Connection final : OpenSession {
  public:
-  Connection(reactor::Reactor& reactor, Service& service, reactor::Descriptor socket,
-             const SocketAddress& local, const SocketAddress& peer,
+  Connection(reactor::Reactor& reactor, Service& service, Arrived arrived,
              reactor::CancelScope* server_scope);
   // From the banner to the close. The socket is closed when it returns.
   reactor::task<void> run();
@@ -73,8 +81,10 @@ class Connection final : OpenSession {
   reactor::Reactor& reactor_;
   Service& service_;
   reactor::Descriptor socket_;
-  reactor::ReceiveStream stream_;
+  std::unique_ptr<reactor::ReceiveStream> stream_;
   SocketAddress local_, peer_;
+  std::optional<SocketAddress> balancer_;
+  std::string early_;
   reactor::CancelScope scope_;
   reactor::CancelScope lookup_scope_;
   reactor::TaskGroup lookup_;

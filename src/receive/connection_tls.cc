@@ -10,7 +10,8 @@ using reactor::task;
 // and nothing can be said any more.
 task<bool> Connection::shake_hands() {
   auto engine = std::make_unique<tls::Engine>(tls_context_, binding_.tls_profile);
-  tls_ = std::make_unique<tls::Channel>(reactor_, socket_, stream_, std::move(engine));
+  tls_ = std::make_unique<tls::Channel>(reactor_, socket_, *stream_, std::move(engine));
+  if (binding_.tls == config::ListenerTls::implicit) tls_->hear_first(std::move(early_));
   const Duration most = std::min<Duration>(settings_->connection_timeout, kHandshakeTimeout);
   const auto shaken = co_await tls_->shake({reactor_.now() + most, &scope_});
   auto& counters = service_.counters();
@@ -33,8 +34,8 @@ task<bool> Connection::shake_hands() {
 // What came in clear text behind STARTTLS, read or not, is dropped: an attacker on the way could
 // have put it there to be taken for the client's own (CVE-2011-0411).
 task<void> Connection::start_tls() {
-  while (stream_.has_ready()) {
-    co_await stream_.next({});
+  while (stream_->has_ready()) {
+    co_await stream_->next({});
   }
   co_await send_replies(reply_timeout());
   if (broken_) co_return;

@@ -13,6 +13,8 @@ inline constexpr std::chrono::minutes kDataBlockTimeout{3};
 inline constexpr std::chrono::seconds kReplyTimeout{300};   // a client that does not read
 inline constexpr std::chrono::seconds kFarewellTimeout{5};  // to send a last reply
 inline constexpr std::chrono::seconds kRefusalTimeout{5};
+inline constexpr std::chrono::seconds kProxyHeaderTimeout{10};  // of a balancer, from accept
+inline constexpr size_t kProxyAddressesMaxBytes = 4096;       // behind the fixed part of version 2
 inline constexpr std::chrono::seconds kHandshakeTimeout{60};  // of TLS, from its first byte
 inline constexpr std::chrono::seconds kStopMessageTime{10};   // to finish the one arriving
 

@@ -1,5 +1,6 @@
 #include "mailroot/receive/listener.h"
 
+#include "arrivals.h"
 #include "connection.h"
 #include "limits.h"
 
@@ -10,9 +11,6 @@ namespace {
 using reactor::Descriptor;
 using reactor::Reactor;
 using reactor::task;
-
-// Owns the connection for as long as its driver runs.
-task<void> serve(std::unique_ptr<Connection> connection) { co_await connection->run(); }
 
 task<void> send_and_close(Reactor& reactor, Descriptor socket, std::string line) {
   const iovec piece{line.data(), line.size()};
@@ -99,37 +97,23 @@ void Listener::take(Descriptor connection) {
     reactor_.close(connection);
     return;
   }
-  auto& counters = service_->counters();
-  counters.connections.fetch_add(1, std::memory_order_relaxed);
-  auto reply = service_->refusal(*local, *peer);
-  if (retire_at_ != kNever) reply = "421 4.3.2 Service not available, closing transmission channel";
-  std::string_view reason = "refused";
-  if (!reply) {
-    const auto settings = service_->settings();
-    const auto verdict = service_->admission().enter(peer->ip, settings->connections_limit,
-                                                     settings->per_client_limit);
-    if (verdict == Admission::Verdict::server_full) {
-      reason = "connections.limit reached";
-      reply = "421 4.7.0 Too many connections to this server, try again later";
-    } else if (verdict == Admission::Verdict::client_full) {
-      reason = "connections.per_client_limit reached";
-      reply = "421 4.7.0 Too many connections from your address, try again later";
-    }
+  service_->counters().connections.fetch_add(1, std::memory_order_relaxed);
+  const bool retiring = retire_at_ != kNever;
+  const auto settings = service_->settings();
+  if (!retiring && speaks_for_others(*settings, peer->ip)) {
+    reactor_.backend().set_no_delay(connection);
+    home_.group->spawn(serve_behind(reactor_, *service_, connection, *local, *peer, home_.scope));
+    return;
   }
-  if (reply) {
-    counters.connections_refused.fetch_add(1, std::memory_order_relaxed);
-    service_->log().write(log::Event(log::Level::info, "refused")
-                              .with("server", service_->settings()->id)
-                              .with("peer", peer->to_string())
-                              .with("local", local->to_string())
-                              .with("reason", reason)
-                              .with("reply", *reply));
+  if (auto reply = why_not_admitted(*service_, *local, *peer, retiring)) {
     refuse(connection, std::move(*reply));
     return;
   }
   reactor_.backend().set_no_delay(connection);
-  home_.group->spawn(serve(
-      std::make_unique<Connection>(reactor_, *service_, connection, *local, *peer, home_.scope)));
+  auto stream = std::make_unique<reactor::ReceiveStream>(reactor_, connection);
+  Arrived arrived{connection, *local, *peer, std::nullopt, std::move(stream)};
+  home_.group->spawn(
+      serve(std::make_unique<Connection>(reactor_, *service_, std::move(arrived), home_.scope)));
 }
 
 void Listener::refuse(Descriptor connection, std::string reply) {

@@ -22,6 +22,8 @@ std::string_view to_string(config::OutboundTls tls) {
       return "opportunistic";
     case config::OutboundTls::required:
       return "required";
+    case config::OutboundTls::dane:
+      return "dane";
     case config::OutboundTls::verified:
       return "verified";
   }

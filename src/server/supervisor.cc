@@ -49,6 +49,7 @@ ShardOptions shard_options(const config::Service& service, uint32_t index, uint3
   options.slabs.budget_bytes = memory / count;
   options.slabs.high_mark_bytes = memory / count / 4 * 3;
   options.resolver.servers = service.dns_servers;
+  options.resolver.trust_anchor_file = service.dns_trust_anchor;
   for (const config::FixedHost& host : service.dns_hosts) {
     options.fixed_answers.push_back({host.name, host.values});
   }

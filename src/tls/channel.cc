@@ -14,6 +14,11 @@ Channel::Channel(reactor::Reactor& reactor, reactor::Descriptor socket,
                  reactor::ReceiveStream& stream, std::unique_ptr<Engine> engine)
     : reactor_(reactor), socket_(socket), stream_(stream), engine_(std::move(engine)) {}
 
+void Channel::hear_first(std::string ciphertext) {
+  first_ = std::move(ciphertext);
+  engine_->give(as_bytes(first_));
+}
+
 task<result<void>> Channel::flush(Wait wait) {
   if (engine_->output().empty()) co_return result<void>();
   const iovec piece{engine_->output().data(), engine_->output().size()};

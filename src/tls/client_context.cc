@@ -41,7 +41,9 @@ std::expected<std::shared_ptr<const ClientContext>, std::string> ClientContext::
   SSL_CTX* context = made->context_;
   MAILROOT_ASSERT(context != nullptr, "memory for a context of TLS");
   made->verifies_ = security.tls == OutboundTls::verified;
-  const bool is_opportunistic = security.tls == OutboundTls::opportunistic;
+  const bool is_dane = security.tls == OutboundTls::dane;
+  // With TLSA records a connection raises what it asks for.
+  const bool is_opportunistic = security.tls == OutboundTls::opportunistic || is_dane;
   SSL_CTX_set_min_proto_version(context, is_opportunistic ? TLS1_VERSION : TLS1_2_VERSION);
   SSL_CTX_set_max_proto_version(context, 0);
   const int listed = SSL_CTX_set_cipher_list(context, is_opportunistic ? kAnyCipher : kGoodCiphers);
@@ -51,6 +53,9 @@ std::expected<std::shared_ptr<const ClientContext>, std::string> ClientContext::
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_verify(context, made->verifies_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   SSL_CTX_set_verify_depth(context, kChainMax);
+  if (is_dane && SSL_CTX_dane_enable(context) != 1) {
+    return std::unexpected("DANE cannot be used: " + take_error("OpenSSL refuses"));
+  }
   if (made->verifies_) {
     auto trusted = trust(context, security);
     if (!trusted) return std::unexpected(std::move(trusted.error()));

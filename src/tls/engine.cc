@@ -51,9 +51,36 @@ Engine::Engine(std::shared_ptr<const ClientContext> context, const std::string& 
   begin();
   SSL_set_connect_state(ssl_);
   if (!host.empty() && !IpAddress::parse(host)) SSL_set_tlsext_host_name(ssl_, host.c_str());
-  if (!client_context_->verifies()) return;
+  verifies_ = client_context_->verifies();
+  if (!verifies_) return;
   MAILROOT_ASSERT(!names.empty(), "a certificate is verified against a name");
   names_ = names;
+}
+
+Engine::Engine(std::shared_ptr<const ClientContext> context, const std::string& host,
+               const std::vector<std::string>& names, const std::vector<DaneRecord>& records)
+    : client_context_(std::move(context)) {
+  MAILROOT_ASSERT(!records.empty(), "without TLSA records there is no DANE");
+  ssl_ = SSL_new(client_context_->get());
+  begin();
+  SSL_set_connect_state(ssl_);
+  SSL_set_min_proto_version(ssl_, TLS1_2_VERSION);
+  const int enabled = SSL_dane_enable(ssl_, host.c_str());  // and SNI
+  MAILROOT_ASSERT(enabled == 1, "the context is made for DANE");
+  // RFC 7672 3.1.1: a key that is named itself need not be in date, nor for that name.
+  SSL_dane_set_flags(ssl_, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+  for (const std::string& name : names) SSL_add1_host(ssl_, name.c_str());
+  constexpr uint8_t kTrustAnchor = 2, kEndEntity = 3;
+  for (const DaneRecord& record : records) {
+    // RFC 7672 3.1.3: the authorities of browsers have no say between mail servers.
+    if (record.usage != kTrustAnchor && record.usage != kEndEntity) continue;
+    const auto* data = reinterpret_cast<const unsigned char*>(record.data.data());
+    const int usable = SSL_dane_tlsa_add(ssl_, record.usage, record.selector, record.matching_type,
+                                         data, record.data.size());
+    verifies_ = verifies_ || usable > 0;
+  }
+  SSL_set_verify(ssl_, verifies_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  ERR_clear_error();
 }
 
 Engine::~Engine() { SSL_free(ssl_); }
@@ -79,7 +106,7 @@ Progress Engine::failure(int result) {
   is_open_ = false;
   const long verdict = SSL_get_verify_result(ssl_);
   why_ = take_error("the other end broke the protocol");
-  if (client_context_ != nullptr && client_context_->verifies() && verdict != X509_V_OK) {
+  if (verifies_ && verdict != X509_V_OK) {
     why_ = std::string("the certificate is not good: ") + X509_verify_cert_error_string(verdict);
   }
   return Progress::failed;
@@ -97,7 +124,7 @@ Progress Engine::shake() {
     why_ += ", not for " + joined(names_);
     return Progress::failed;
   }
-  is_open_ = true;
+  is_open_ = has_opened_ = true;
   return Progress::done;
 }
 

@@ -32,10 +32,14 @@ class TlsNextHop:
         self.listener = socket.create_server((self.address, 0))
         self.port = self.listener.getsockname()[1]
         self.smart_host = f"[{self.address}]:{self.port}"
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
         world.clean_ups.append(self.stop)
 
     def stop(self):
+        # Woken first: a thread that waits at a closed descriptor may wake up at its next owner's.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
 
     def accept(self):

@@ -50,6 +50,7 @@ struct Service {
   std::string http_proxy;                         // empty = none
   std::vector<SocketAddress> dns_servers;         // empty = system
   std::vector<FixedHost> dns_hosts;
+  std::string dns_trust_anchor;      // file; empty: DNSSEC is not validated
   uint64_t memory_budget_bytes = 0;  // message bodies in memory, all shards; 0 = auto
 };
 
@@ -90,7 +91,7 @@ struct SmartHost {
 };
 
 // TLS towards next hops. inherit: what delivery.security says, for an entry of domains.
-enum class OutboundTls : uint8_t { inherit, off, opportunistic, required, verified };
+enum class OutboundTls : uint8_t { inherit, off, opportunistic, required, dane, verified };
 
 // automatic: TLS from the first byte on port 465 (RFC 8314 3.3), STARTTLS on every other.
 enum class OutboundHandshake : uint8_t { automatic, start_tls, implicit };
@@ -161,6 +162,7 @@ struct Access {
   std::vector<Network> connect_allow, connect_deny;  // empty allow = everybody; deny beats allow
   std::vector<Network> relay_allow;
   std::vector<Network> relay_deny;
+  std::vector<Network> proxy_protocol;  // of balancers: their connections begin with a header
   TlsAccess tls;
   bool relay_authenticated = true;
   Authentication authentication;

@@ -18,6 +18,8 @@ struct MailHost {
   uint16_t preference = 0;
   std::string name;                  // lower case, no trailing dot
   std::vector<IpAddress> addresses;  // both families, in the order to try
+  // DNSSEC vouches for its addresses, and for what led from the domain to it (RFC 7672 2.2).
+  bool is_secure = false;
 };
 
 enum class Security : uint8_t { insecure, secure };  // DNSSEC; bogus is a failure
@@ -45,6 +47,13 @@ struct ResolveFailure {
   std::string text;  // one sentence with the name asked
 };
 
+// RFC 6698 2.1, as it stands in DNS.
+struct TlsaRecord {
+  uint8_t usage = 0, selector = 0, matching_type = 0;
+  std::string data;
+  friend bool operator==(const TlsaRecord&, const TlsaRecord&) = default;
+};
+
 class Resolver {
  public:
   virtual ~Resolver() = default;
@@ -55,6 +64,13 @@ class Resolver {
   // A and AAAA only (smart hosts given by name with MX switched off, tests).
   virtual reactor::task<std::expected<std::vector<IpAddress>, ResolveFailure>> addresses(
       std::string host, reactor::Wait wait) = 0;
+  // As addresses(), as a mail host whose is_secure says what DNSSEC says.
+  virtual reactor::task<std::expected<MailHosts, ResolveFailure>> named_host(
+      std::string host, reactor::Wait wait) = 0;
+  // TLSA records of host and port (RFC 7672 2.2.2). Empty: there are none, or DNSSEC does not vouch
+  // for them. A failure other than `cancelled` means that the host must not be used.
+  virtual reactor::task<std::expected<std::vector<TlsaRecord>, ResolveFailure>> tlsa(
+      std::string host, uint16_t port, reactor::Wait wait) = 0;
   // PTR name for annotations; empty when there is none.
   virtual reactor::task<std::expected<std::string, ResolveFailure>> reverse(IpAddress address,
                                                                             reactor::Wait wait) = 0;
@@ -62,6 +78,7 @@ class Resolver {
 
 struct ResolverOptions {
   std::vector<SocketAddress> servers;  // empty: the system's resolv.conf
+  std::string trust_anchor_file;       // DNSSEC begins here; empty: nothing is validated
   uint64_t cache_bytes = 8 * 1024 * 1024;
 };
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "mailroot/base/bytes.h"
 #include "mailroot/base/result.h"
@@ -18,7 +19,9 @@ class Channel {
   Channel(reactor::Reactor& reactor, reactor::Descriptor socket, reactor::ReceiveStream& stream,
           std::unique_ptr<Engine> engine);
 
-  // Errc::protocol: it failed, and engine().why() says why; else the error of the socket.
+  // What has arrived and was read from the stream already; before shake(), once.
+  void hear_first(std::string ciphertext);
+  // Errc::invalid: it failed, and engine().why() says why; else the error of the socket.
   reactor::task<result<void>> shake(reactor::Wait wait);
   // The next plaintext, valid until the next call of next() or take_ready(). end_of_stream at a
   // close_notify or at the end of the connection without one: SMTP has ends of its own.
@@ -44,6 +47,7 @@ class Channel {
   reactor::ReceiveStream& stream_;
   std::unique_ptr<Engine> engine_;
   reactor::BufferLease lease_;  // what the engine still reads from
+  std::string first_;           // likewise, at the beginning
   std::unique_ptr<std::byte[]> plain_;
 };
 

@@ -27,6 +27,12 @@ enum class Progress : uint8_t {
   failed,       // why() says what
 };
 
+// A TLSA record (RFC 6698 2.1) that DNSSEC vouches for.
+struct DaneRecord {
+  uint8_t usage = 0, selector = 0, matching_type = 0;
+  std::string data;
+};
+
 class Engine {
  public:
   // For a connection that came in.
@@ -35,6 +41,10 @@ class Engine {
   // the certificate must have one of `names` (never empty then).
   Engine(std::shared_ptr<const ClientContext> context, const std::string& host,
          const std::vector<std::string>& names);
+  // The same towards a host with TLSA records (RFC 7672), of which there is at least one: the
+  // certificate must be one that they name. If none of them can be used, any is good (2.2).
+  Engine(std::shared_ptr<const ClientContext> context, const std::string& host,
+         const std::vector<std::string>& names, const std::vector<DaneRecord>& records);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -53,6 +63,8 @@ class Engine {
   std::string& output() { return output_; }
   void output_sent();
 
+  // The peer is who it should be: by authority and name, or by TLSA records.
+  bool is_verified() const { return has_opened_ && verifies_; }
   bool is_open() const { return is_open_; }
   const std::string& why() const { return why_; }
   std::string_view version() const;  // "TLSv1.3"; once open
@@ -82,7 +94,9 @@ class Engine {
   size_t input_size_ = 0;
   std::string output_;
   std::string why_;
+  bool verifies_ = false;
   bool is_open_ = false;
+  bool has_opened_ = false;  // also when it has ended
 };
 
 }  // namespace mailroot::tls

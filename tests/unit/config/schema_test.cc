@@ -268,7 +268,6 @@ TEST_CASE("keys of later versions may only be off") {
       "access:\n"
       "  relay: { authenticated: true }\n"
       "  authentication: { anonymous: true, mechanisms: [], users: '', require_tls: true }\n"
-      "  proxy_protocol: []\n"
       "delivery: { security: { authentication: none } }\n"
       "routes: []\ndkim: []\n";
   CHECK(problem_of(off).empty());
@@ -279,7 +278,6 @@ TEST_CASE("keys of later versions may only be off") {
         fmt::format("a.yaml:{}: not available in this version; found ", place_and_key)));
     CHECK(problem.contains("; allowed: "));
   };
-  refused("access: { proxy_protocol: [10.0.0.0/8] }\n", "2:27: access.proxy_protocol");
   refused("dkim: [{ domain: a.example }]\n", "2:7: dkim");
   refused("routes: [{ sender: a.example }]\n", "2:9: routes");
 }
@@ -304,8 +302,10 @@ TEST_CASE("TLS: what belongs together") {
   CHECK(problem_of("access: { tls: { client_fingerprints: [abc] } }\n")
             .contains("access.tls.client_fingerprints[0]"));
   CHECK(problem_of("access: { tls: { minimum: TLSv1.0 } }\n").contains("TLSv1.2 | TLSv1.3"));
+  CHECK(problem_of("delivery: { security: { tls: strict } }\n")
+            .contains("off | opportunistic | required | dane | verified"));
   CHECK(problem_of("delivery: { security: { tls: dane } }\n")
-            .contains("off | opportunistic | required | verified"));
+            .contains("delivery.security.tls: dane needs dns.trust_anchor in "));
   CHECK(problem_of("domains: [{ name: a.example, type: alias, security: { tls: off } }]\n")
             .contains("an alias has no settings of its own"));
   for (const std::string_view mode : {"starttls", "required", "implicit"}) {

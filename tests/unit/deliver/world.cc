@@ -23,6 +23,19 @@ reactor::task<std::expected<std::vector<IpAddress>, dns::ResolveFailure>> FakeRe
       dns::ResolveFailure{dns::Failure::no_such_domain, host + " does not exist"});
 }
 
+reactor::task<FakeResolver::Hosts> FakeResolver::named_host(std::string host, reactor::Wait wait) {
+  auto found = co_await addresses(host, wait);
+  if (!found) co_return std::unexpected(found.error());
+  dns::MailHosts hosts;
+  hosts.hosts.push_back({0, host, std::move(*found), false});
+  co_return hosts;
+}
+
+reactor::task<std::expected<std::vector<dns::TlsaRecord>, dns::ResolveFailure>> FakeResolver::tlsa(
+    std::string, uint16_t, reactor::Wait) {
+  co_return std::vector<dns::TlsaRecord>();
+}
+
 reactor::task<std::expected<std::string, dns::ResolveFailure>> FakeResolver::reverse(
     IpAddress, reactor::Wait) {
   co_return "";

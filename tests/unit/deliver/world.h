@@ -23,6 +23,9 @@ class FakeResolver final : public dns::Resolver {
   reactor::task<Hosts> mail_hosts(std::string domain, reactor::Wait wait) override;
   reactor::task<std::expected<std::vector<IpAddress>, dns::ResolveFailure>> addresses(
       std::string host, reactor::Wait wait) override;
+  reactor::task<Hosts> named_host(std::string host, reactor::Wait wait) override;
+  reactor::task<std::expected<std::vector<dns::TlsaRecord>, dns::ResolveFailure>> tlsa(
+      std::string host, uint16_t port, reactor::Wait wait) override;
   reactor::task<std::expected<std::string, dns::ResolveFailure>> reverse(
       IpAddress address, reactor::Wait wait) override;
 

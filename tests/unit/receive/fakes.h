@@ -177,6 +177,14 @@ class FakeResolver final : public dns::Resolver {
       std::string, reactor::Wait) override {
     co_return addresses_of_name;
   }
+  task<std::expected<dns::MailHosts, dns::ResolveFailure>> named_host(std::string,
+                                                                      reactor::Wait) override {
+    co_return std::unexpected(dns::ResolveFailure{dns::Failure::no_such_domain, ""});
+  }
+  task<std::expected<std::vector<dns::TlsaRecord>, dns::ResolveFailure>> tlsa(
+      std::string, uint16_t, reactor::Wait) override {
+    co_return std::vector<dns::TlsaRecord>();
+  }
   task<std::expected<std::string, dns::ResolveFailure>> reverse(IpAddress,
                                                                 reactor::Wait wait) override {
     ++asked;
