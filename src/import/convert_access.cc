@@ -255,10 +255,11 @@ void convert_tls(ServerContext& context) {
   const auto setting = context.properties.effective("AccessSSLFlags");
   if (setting && (parse_flags(setting->value, kSslFlags) & kRequireTls) != 0) {
     context.hold(*setting,
-                 "IIS took mail inside TLS only; this version has no TLS, so mail would "
-                 "come in the clear");
+                 "IIS took mail inside TLS only: set access.tls.certificate and key, and tls: "
+                 "required at the bindings");
   } else if (setting && parse_flags(setting->value, kSslFlags) != 0) {
-    context.remark(Verdict::not_carried, *setting, "this version has no TLS");
+    context.remark(Verdict::not_carried, *setting,
+                   "certificates of clients: see access.tls.client_certificate");
   } else if (setting) {
     context.remark(Verdict::same, *setting, "TLS is not required");
   }
@@ -274,7 +275,7 @@ void convert_tls(ServerContext& context) {
   context.remark(Verdict::not_carried, *hash,
                  fmt::format("the file holds only the certificate's thumbprint: export it with its "
                              "private key from the store of the old machine (PFX), and put both as "
-                             "PEM into {}.pem and {}.key; this version has no TLS yet",
+                             "PEM into {}.pem and {}.key",
                              path, path));
 }
 

@@ -172,19 +172,15 @@ void convert_security(ServerContext& context) {
   const auto always = context.properties.effective("AlwaysUseSsl");
   const bool tls = (bits & kRouteTls) != 0 || (always && is_true(*always));
   const Setting& why = (bits & kRouteTls) != 0 ? *action : *always;
-  if (tls) {
-    context.yaml.set_off("delivery.security.tls", "required", as_comment(why));
-    context.hold(why,
-                 "IIS sent inside TLS only; this version has no TLS, so mail would go in the "
-                 "clear");
-  }
+  if (tls) context.carry(why, "delivery.security.tls", "required");
   if ((bits & kRouteLogsIn) != 0) {
     context.yaml.set_off("delivery.security.authentication",
                          (bits & kRouteNtlm) != 0 ? "none" : "login",
                          describe_route(bits & kRouteLogsIn));
     context.hold(*action,
-                 fmt::format("IIS logged in at the next hop ({}); this version cannot, so the next "
-                             "hop would refuse the mail and it would be returned",
+                 fmt::format("IIS logged in at the next hop ({}), and its password does not come "
+                             "along: set delivery.security.username and password_file, then "
+                             "authentication",
                              describe_route(bits & kRouteLogsIn)));
   }
   if (bits == 0) context.remark(Verdict::same, *action, "outbound security: none");
@@ -201,7 +197,8 @@ void convert_security(ServerContext& context) {
   const auto password = context.properties.written("RoutePassword");
   if (user && !trim(user->value).empty()) {
     context.footnotes.push_back("Outbound user (RouteUserName): " + shown_value(*user));
-    context.remark(Verdict::not_carried, *user, "kept as a comment until this version can log in");
+    context.remark(Verdict::not_carried, *user,
+                   "kept as a comment: goes with the password, to delivery.security.username");
   } else if (user) {
     context.remark(Verdict::same, *user, "is empty");
   }
@@ -231,7 +228,8 @@ void convert_resolver(ServerContext& context) {
   }
   for (const std::string_view name : {"SmtpSSLCertHostnameValidation", "SmtpSSLRequireTrustedCA"}) {
     if (const auto setting = context.properties.written(name)) {
-      context.remark(Verdict::not_carried, *setting, "this version has no TLS");
+      context.remark(Verdict::not_carried, *setting,
+                     "delivery.security.tls: verified asks for both, the name and who signed");
     }
   }
 }

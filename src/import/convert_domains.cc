@@ -111,10 +111,11 @@ Converted DomainConverter::remote(const std::string& name, const Setting& action
   if ((bits & kRouteRelay) != 0) flow += ", relay: true";
   flow += route(bits);
   if ((bits & kRouteHelo) != 0) flow += ", helo: true";
+  if ((bits & kRouteTls) != 0) flow += ", security: { tls: required }";
   flow += waiting(action, bits);
   flow += " }";
   security(action, bits);
-  const uint32_t carried = bits & (kRouteRelay | kRouteSmartHost | kRouteHelo);
+  const uint32_t carried = bits & (kRouteRelay | kRouteSmartHost | kRouteHelo | kRouteTls);
   remark(Verdict::same, action,
          carried == 0 ? "by DNS, no relay for strangers" : describe_route(carried), "domains");
   const uint32_t known =
@@ -168,16 +169,17 @@ std::string DomainConverter::waiting(const Setting& action, uint32_t bits) {
 }
 
 void DomainConverter::security(const Setting& action, uint32_t bits) {
-  if ((bits & (kRouteTls | kRouteLogsIn)) != 0) {
-    hold(action, fmt::format("IIS sent to it with {}; this version has neither TLS nor "
-                             "authentication, so mail would go in the clear or be refused",
-                             describe_route(bits & (kRouteTls | kRouteLogsIn))));
+  if ((bits & kRouteLogsIn) != 0) {
+    hold(action, fmt::format("IIS logged in there ({}), and its password does not come along: set "
+                             "security.username, password_file and authentication of the domain",
+                             describe_route(bits & kRouteLogsIn)));
   }
   const auto user = properties_.written("RouteUserName");
   if (user && !trim(user->value).empty()) {
     context_.footnotes.push_back(
         fmt::format("{}: user (RouteUserName) {}", subject_, shown_value(*user)));
-    remark(Verdict::not_carried, *user, "kept as a comment until this version can log in");
+    remark(Verdict::not_carried, *user,
+           "kept as a comment: goes with the password, to security.username of the domain");
   }
   const auto password = properties_.written("RoutePassword");
   if (password && !trim(password->value).empty()) {

@@ -205,11 +205,15 @@ TEST_CASE("what IIS had but did not use stays unused") {
   CHECK(lost.servers[0].held);
 }
 
-TEST_CASE("outbound security that cannot be carried holds the server") {
-  for (const char* const bits : {"4", "8", "264", "268", "136"}) {
+TEST_CASE("TLS towards next hops is carried; a password does not come along and holds the server") {
+  for (const char* const bits : {"8", "264", "268", "136"}) {
     CHECK(import_text(one_server({{"RouteAction", bits}})).servers[0].held);
   }
-  CHECK(import_text(one_server({{"AlwaysUseSsl", "TRUE"}})).servers[0].held);
+  using config::OutboundTls;
+  CHECK(server_of({{"RouteAction", "4"}}).delivery.security.tls == OutboundTls::required);
+  CHECK(server_of({{"AlwaysUseSsl", "TRUE"}}).delivery.security.tls == OutboundTls::required);
+  CHECK(server_of({{"RouteAction", "0"}}).delivery.security.tls == OutboundTls::opportunistic);
+  CHECK_FALSE(import_text(one_server({{"RouteAction", "4"}})).servers[0].held);
   CHECK_FALSE(import_text(one_server({{"RouteAction", "0"}})).servers[0].held);
 }
 

@@ -41,8 +41,12 @@ TEST_CASE("alias, remote, wildcard: names in lower case, bits decoded one by one
   CHECK(server.autostart);
 }
 
-TEST_CASE("security of a domain that cannot be carried holds the server") {
-  for (const char* const bits : {"4100", "4104", "4224", "4352", "2101248"}) {
+TEST_CASE("TLS of a domain is carried; a password does not come along and holds the server") {
+  const auto strict = with_domains(domain("a.example", {{"RouteAction", "4100"}}));
+  REQUIRE(strict.domains.size() == 1);
+  CHECK(strict.domains[0].security.tls == config::OutboundTls::required);
+  CHECK(strict.autostart);
+  for (const char* const bits : {"4104", "4224", "4352", "2101248"}) {
     const auto server = imported(domain("a.example", {{"RouteAction", bits}}));
     CHECK(server.held);
     CHECK(server.domains == 1);
