@@ -18,7 +18,9 @@ std::shared_ptr<config::VirtualServer> draw_server(uint32_t index, Chance& chanc
   auto server = std::make_shared<config::VirtualServer>();
   server->id = fmt::format("server{}", index);
   server->name = server->id;
-  server->bindings.push_back({kMachine, static_cast<uint16_t>(25 + index), {}});
+  config::Binding& binding = server->bindings.emplace_back();
+  binding.address = kMachine;
+  binding.port = static_cast<uint16_t>(25 + index);
   server->default_domain = fmt::format("local{}.example", index);
   server->fqdn = fmt::format("mx{}.relay.example", index);
   server->home_directory = "/srv/" + server->id;
