@@ -201,7 +201,7 @@ def scenario_a_bad_value_changes_nothing(world):
             (("bindings", "--remove", f"{world.address}:{world.port}"), ["list of bindings, 1"]),
             (("home_directory", str(world.home("other") / "in")), ["not apart"]),
             (("default_domain", "a", "b"), ["default_domain: wrong value"]),
-            (("access.proxy_protocol", "x"), ["not available in this version"]),
+            (("access.proxy_protocol", "x"), ["access.proxy_protocol[0]: wrong value"]),
             (("domains", "--remove", "local.example"), ["is the default domain"]),
             (("domains", "--add", "local.example", "type=alias"), ["needs no entry"])):
         done = server_ctl(world, "set", "default", *words, code=1)

@@ -25,7 +25,7 @@ def scenario_a_deferred_message_is_listed_and_shown(world):
     assert [(to["address"], to["status"]) for to in shown["to"]] == [
         ("bob@example.org", "waiting"), ("carol@example.org", "waiting")], shown
     text = world.ctl("queue", "list").stdout
-    assert entry["id"] in text and "1 messages" in text, text
+    assert entry["id"] in text and "1 message\n" in text, text
     text = world.ctl("queue", "show", entry["id"]).stdout
     assert "bob@example.org" in text, text
     missing = world.ctl("queue", "show", "0" * 20, check=False)
