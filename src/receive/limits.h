@@ -65,6 +65,7 @@ inline constexpr int kPickupScanRest = 20;  // times as long as the last look at
 inline constexpr std::chrono::milliseconds kPickupSync{500};
 inline constexpr std::chrono::seconds kPickupTroublePauseMax{60};  // looks become that rare
 inline constexpr size_t kPickupNamesMax = 65'536;    // names kept; the order is one of these
+inline constexpr uint32_t kPickupTornLooksMax = 5;   // events were lost during each; then go on
 inline constexpr size_t kPickupSingleLooksMax = 64;  // more are looked at page by page
 inline constexpr size_t kPickupInFlightMax = 32;     // files on their way into the spool
 inline constexpr size_t kPickupHeldMax = 1000;  // files left in Pickup/cur, see README; then stop

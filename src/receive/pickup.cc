@@ -50,7 +50,8 @@ task<void> PickupReader::Impl::run(reactor::CancelScope& scope) {
     } else if (takes) {
       co_await look_at_names(watch);
     }
-    if (takes) start_ready(scope);
+    // What was lost while we looked may belong before what was found: another look first.
+    if (takes && (!must_scan || torn_looks >= kPickupTornLooksMax)) start_ready(scope);
     // Beside the files, not between them: a sync waits for the disk.
     const bool sync_is_due = carriers.running() == 0 || reactor.now() - synced_at > kPickupSync;
     if (!dirty.empty() && !is_syncing && sync_is_due) syncing.spawn(run_syncer());
@@ -147,6 +148,7 @@ task<void> PickupReader::Impl::look_at_everything(reactor::NameWatch& watch) {
   next_scan = ended + std::max(interval, (ended - began) * kPickupScanRest);
   // A file that came while we looked may have been passed by and its successor seen.
   hear(watch);
+  torn_looks = must_scan ? torn_looks + 1 : 0;
   for (const PickupKey& key : candidates.to_look(reactor.now(), kPickupNamesMax)) {
     co_await look_at(key);
   }

@@ -94,6 +94,7 @@ struct PickupReader::Impl {
   std::set<std::string> in_hand;     // entries in Pickup/cur that are on their way
   bool is_watching = false;
   bool must_scan = true;
+  uint32_t torn_looks = 0;  // in a row, during which events were lost
   Instant next_scan{};
   bool is_scan_in_trouble = false;  // said once
 
