@@ -9,6 +9,11 @@ using reactor::task;
 // The rules of session and policy stay the same; only how bytes travel changes. False: it failed,
 // and nothing can be said any more.
 task<bool> Connection::shake_hands() {
+  if (tls_context_.context == nullptr) {  // edited into TLS, with files that are no good
+    broken_ = true;
+    end_reason_ = "TLS is wanted here, and there is no certificate that can be used";
+    co_return false;
+  }
   auto engine = std::make_unique<tls::Engine>(tls_context_, binding_.tls_profile);
   tls_ = std::make_unique<tls::Channel>(reactor_, socket_, *stream_, std::move(engine));
   if (binding_.tls == config::ListenerTls::implicit) tls_->hear_first(std::move(early_));

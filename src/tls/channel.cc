@@ -47,7 +47,7 @@ task<result<void>> Channel::shake(Wait wait) {
 }
 
 std::expected<ByteView, Progress> Channel::read_some() {
-  if (plain_ == nullptr) plain_ = std::make_unique<std::byte[]>(kPlainBufferBytes);
+  if (plain_ == nullptr) plain_ = std::make_unique_for_overwrite<std::byte[]>(kPlainBufferBytes);
   const auto count = engine_->read({plain_.get(), kPlainBufferBytes});
   if (!count) return std::unexpected(count.error());
   return ByteView(plain_.get(), *count);
@@ -93,7 +93,13 @@ bool Channel::has_ready() const { return engine_->has_input() || stream_.has_rea
 
 // Small pieces are gathered into records of 16 KiB; ciphertext goes out 64 KiB at a time.
 task<result<void>> Channel::send(std::span<const iovec> pieces, Wait wait) {
-  auto gathered = std::make_unique<std::byte[]>(kGatherBytes);
+  if (pieces.size() == 1 && pieces[0].iov_len <= kGatherBytes) {  // a reply, commands
+    const ByteView piece(static_cast<const std::byte*>(pieces[0].iov_base), pieces[0].iov_len);
+    if (!engine_->write(piece)) co_return fail(Errc::invalid);
+    auto sent = co_await flush(wait);
+    co_return sent;
+  }
+  auto gathered = std::make_unique_for_overwrite<std::byte[]>(kGatherBytes);
   size_t filled = 0;
   for (const iovec& piece : pieces) {
     ByteView rest(static_cast<const std::byte*>(piece.iov_base), piece.iov_len);

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include "errors.h"
+#include "mailroot/config/secret_file.h"
 #include "mailroot/config/small_file.h"
 #include "mailroot/tls/limits.h"
 
@@ -19,7 +20,7 @@ std::unexpected<std::string> wrong(const std::string& file, std::string_view wha
   return std::unexpected(fmt::format("{}: {}", file, what));
 }
 
-Source source_of(const std::string& text) {
+Source source_of(std::string_view text) {
   return Source(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
@@ -46,13 +47,12 @@ std::expected<std::vector<Certificate>, std::string> read_certificates(const std
 }
 
 std::expected<PrivateKey, std::string> read_key(const std::string& file) {
-  auto text = config::read_small_file(file, kPemFileMax);
+  const auto text = config::read_secret_file(file);  // wipes what it has read
   if (!text) return wrong(file, text.error());
-  const bool is_encrypted = text->contains("ENCRYPTED");
-  const Source source = source_of(*text);
+  const bool is_encrypted = text->reveal().contains("ENCRYPTED");
+  const Source source = source_of(text->reveal());
   PrivateKey key(PEM_read_bio_PrivateKey(source.get(), nullptr, no_passphrase, nullptr));
   const std::string error = take_error("is no key");
-  OPENSSL_cleanse(text->data(), text->size());
   if (key != nullptr) return key;
   if (is_encrypted) {
     return wrong(file,

@@ -244,6 +244,35 @@ def scenario_a_server_without_its_certificate_does_not_start(world):
     assert world.server()["state"] == "started", world.server()
 
 
+def scenario_a_running_server_edited_into_tls_without_a_certificate(world):
+    """It keeps what it had, which is no certificate: clients are turned away, and nothing falls."""
+    world.write_server()
+    world.start()
+    other = certificates.make(world, "other")
+    missing = world.directory / "missing.pem"
+    for mode in ("implicit", "required", "starttls"):
+        world.write_server(access=f"tls: {{ certificate: {missing}, key: {other.key} }}",
+                           binding=f"tls: {mode}")
+        world.reload()
+        server = world.server()
+        assert server["state"] == "started" and "missing.pem" in server["reason"], server
+        raw = world.raw()
+        if mode == "implicit":
+            assert raw.rest() == b""
+        else:
+            raw.hello()
+            code = "530" if mode == "required" else "250"
+            raw.expect(b"MAIL FROM:<ann@sender.example>\r\n", code)
+        raw.close()
+    [line] = world.wait_for_event("connection", messages=0, helo="")
+    assert "no certificate that can be used" in line["reason"], line
+    world.write_server(access=other.access(), binding="tls: starttls")
+    world.reload()
+    with world.client() as smtp:
+        smtp.ehlo()
+        assert smtp.has_extn("starttls")
+
+
 def scenario_the_name_asked_for_chooses_the_certificate(world):
     first = certificates.make(world, "first")
     second = certificates.make(world, "second", names=["b.example", "*.c.example"])
