@@ -1,4 +1,5 @@
 #include "show.h"
+#include "counted.h"
 
 #include <fmt/format.h>
 
@@ -54,9 +55,10 @@ void show_server(const json& server) {
              out["connections_open"].get<uint64_t>(), out["delivered"].get<uint64_t>(),
              out["dropped"].get<uint64_t>(), out["deferred"].get<uint64_t>(),
              out["bounced"].get<uint64_t>());
-  fmt::print("{:<20} queue: {} messages ({}), {} waiting, {} held\n", "",
-             queue["messages"].get<uint64_t>(), size_text(queue["bytes"].get<uint64_t>()),
-             queue["waiting"].get<uint64_t>(), queue["held"].get<uint64_t>());
+  fmt::print("{:<20} queue: {} ({}), {} waiting, {} held\n", "",
+             counted(queue["messages"].get<uint64_t>(), "message"),
+             size_text(queue["bytes"].get<uint64_t>()), queue["waiting"].get<uint64_t>(),
+             queue["held"].get<uint64_t>());
 }
 
 }  // namespace
